@@ -1,0 +1,83 @@
+// The second seam: what carries publications between nodes and keeps their history; knows nothing of sockets or sessions.
+// Implementations: local.ts (one node, in memory). test/contract/bridge.ts holds each to these words.
+
+/**
+ * Where a topic stands. Offsets count a topic's publications 1, 2, 3… under an epoch, an opaque string. The epoch guards
+ * against reuse: a store that lost [4, 5] and hands out 4 and 5 again does so under another epoch, so a client that saw the
+ * first 5 is not told that it is up to date.
+ */
+export interface Position {
+  readonly epoch: string;
+  readonly offset: number;
+}
+
+/** A publication as it is kept and carried. `timestamp`: Unix milliseconds at the node that accepted it. */
+export interface Publication {
+  readonly data: unknown;
+  readonly timestamp: number;
+  readonly event?: string;
+  /** The publisher; absent when the application itself published. */
+  readonly userId?: string;
+}
+
+export interface PositionedPublication extends Publication {
+  readonly offset: number;
+}
+
+/** What a bridge has to know of a topic's namespace to keep its history. */
+export interface HistoryRule {
+  /** Publications kept per topic. */
+  readonly size: number;
+  /** How long a publication is kept. */
+  readonly ttlMs: number;
+}
+
+export interface HistoryPage extends Position {
+  /** Oldest first and without holes. Its first may lie above `after + 1`: what was between is gone for good. */
+  readonly publications: readonly PositionedPublication[];
+}
+
+/**
+ * The calls from a bridge into its node, in the order in which things happened. They never throw.
+ *
+ * For a topic the node has joined: after `join` resolved to position p, the first `deliver` begins at p.offset + 1 and each
+ * continues where the last one ended, until `reset` names another position to continue from. The bridge drops doubles, fills
+ * holes from history, and calls `reset` only when it cannot.
+ */
+export interface BridgeEvents {
+  deliver(topic: string, publications: readonly PositionedPublication[]): void;
+  /** Continuity ended. What the old epoch still owed has been delivered; what follows continues after `position`. */
+  reset(topic: string, position: Position): void;
+  /** A volatile publication of another node. A node's own relays do not come back. */
+  relayed(topic: string, publication: Publication): void;
+  /** Whether the bridge is proven alive. Called on each change; a bridge begins dead and calls this before `start` resolves. */
+  alive(alive: boolean): void;
+}
+
+/**
+ * A bridge may be slow, may batch, and may fail: everything but `relay` and `leave` answers later. A failure is a
+ * FanwireError: `unavailable` when nothing happened, `outcome-unknown` when a publication may or may not have been accepted.
+ */
+export interface Bridge {
+  /** Resolves when publications can be accepted. Called once, before anything else. */
+  start(events: BridgeEvents): Promise<void>;
+  /**
+   * Begins delivery of a topic. When it resolves the bridge listens: nothing published after the position is missed.
+   * A node joins a topic once; joining again after `leave` is allowed at any time.
+   */
+  join(topic: string): Promise<Position>;
+  /** Ends delivery of a topic, at once. */
+  leave(topic: string): void;
+  /**
+   * Appends to the topic's history and hands the publication to every node that joined, this one included. Publications one
+   * node makes to one topic keep the order of the calls. The publication is delivered here before the promise resolves.
+   *
+   * `idempotencyKey`: a second publication of the topic under the same key is not made; it answers the first one's position.
+   */
+  publish(topic: string, publication: Publication, idempotencyKey?: string): Promise<Position>;
+  /** Hands a volatile publication to the other nodes that joined; at most once, nothing kept, never throws. */
+  relay(topic: string, publication: Publication): void;
+  /** Up to `limit` publications after offset `after`, with the topic's present position. Need not be joined. */
+  history(topic: string, after: number, limit: number): Promise<HistoryPage>;
+  close(): Promise<void>;
+}

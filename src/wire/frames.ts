@@ -1,0 +1,138 @@
+// The frames of protocol 1 as types, shared by server and clients; knows nothing of their encoding.
+
+import type { Position, Publication } from "../bridge/bridge.ts";
+import type { ErrorCode } from "../errors.ts";
+
+/** How a topic behaves; the promise of each stands in README.md. */
+export type Mode = "volatile" | "stream";
+
+export const protocolVersion = 1;
+
+export interface PingFrame {
+  readonly type: "ping";
+  readonly id?: number;
+}
+
+export interface SubscribeFrame {
+  readonly type: "subscribe";
+  readonly id?: number;
+  readonly topic: string;
+  readonly since?: Position;
+}
+
+export interface UnsubscribeFrame {
+  readonly type: "unsubscribe";
+  readonly id?: number;
+  readonly topic: string;
+}
+
+export interface PublishFrame {
+  readonly type: "publish";
+  readonly id?: number;
+  readonly topic: string;
+  readonly data: unknown;
+  readonly event?: string;
+  readonly idempotencyKey?: string;
+  readonly echo?: boolean;
+}
+
+export interface HistoryFrame {
+  readonly type: "history";
+  readonly id?: number;
+  readonly topic: string;
+  readonly since?: Position;
+  readonly limit?: number;
+}
+
+export interface RefreshFrame {
+  readonly type: "refresh";
+  readonly id?: number;
+  readonly token: string;
+}
+
+export interface CallFrame {
+  readonly type: "call";
+  readonly id?: number;
+  readonly method: string;
+  readonly data?: unknown;
+}
+
+/** What a client may send. With an `id` (a positive integer) it is answered by exactly one `ok`, `pong` or `error`. */
+export type ClientFrame =
+  | PingFrame
+  | SubscribeFrame
+  | UnsubscribeFrame
+  | PublishFrame
+  | HistoryFrame
+  | RefreshFrame
+  | CallFrame;
+
+/** A publication as it stands in `publications` of an `ok`. `offset` is there where the topic is positioned. */
+export interface PublicationItem extends Publication {
+  readonly offset?: number;
+}
+
+export interface MessageFrame extends PublicationItem {
+  readonly type: "message";
+  readonly topic: string;
+}
+
+export interface JoinedTopic {
+  readonly topic: string;
+  readonly mode: Mode;
+  readonly epoch: string;
+  readonly offset: number;
+}
+
+export interface ConnectedFrame {
+  readonly type: "connected";
+  readonly sessionId: string;
+  readonly userId: string;
+  readonly nodeId: string;
+  readonly timestamp: number;
+  readonly heartbeatMs: number;
+  readonly expiresAt?: number;
+  readonly protocol: typeof protocolVersion;
+  readonly subscriptions: readonly JoinedTopic[];
+}
+
+export interface OkFrame {
+  readonly type: "ok";
+  readonly id: number;
+  readonly [field: string]: unknown;
+}
+
+export interface ErrorFrame {
+  readonly type: "error";
+  readonly id?: number;
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly retryable: boolean;
+}
+
+export interface ResetFrame extends Position {
+  readonly type: "reset";
+  readonly topic: string;
+}
+
+export interface PongFrame {
+  readonly type: "pong";
+  readonly id?: number;
+  readonly timestamp: number;
+}
+
+export interface ClosingFrame {
+  readonly type: "closing";
+  readonly code: number;
+  readonly retryAfterMs: number;
+}
+
+/** What a server may send. */
+export type ServerFrame =
+  | ConnectedFrame
+  | MessageFrame
+  | OkFrame
+  | ErrorFrame
+  | ResetFrame
+  | PongFrame
+  | ClosingFrame;

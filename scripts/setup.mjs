@@ -1,0 +1,77 @@
+// What every command of this project needs first: its packages and a bun that runs; node built-ins only.
+
+import { spawn, spawnSync } from "node:child_process";
+import { statSync } from "node:fs";
+import { constants } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+export const root = fileURLToPath(new URL("..", import.meta.url));
+export const bun = join(root, "node_modules", ".bin", "bun");
+
+/** One line of progress. */
+export function say(text) {
+  console.log(`> ${text}`);
+}
+
+/**
+ * Runs a command with our terminal, passes our SIGINT and SIGTERM on to it so that nothing is left behind, and resolves to
+ * its exit code.
+ */
+export function run(command, args) {
+  const child = spawn(command, args, { cwd: root, stdio: "inherit" });
+  const forward = (signal) => child.kill(signal);
+  process.on("SIGINT", forward).on("SIGTERM", forward);
+  return new Promise((resolve) => {
+    const finish = (code) => {
+      process.off("SIGINT", forward).off("SIGTERM", forward);
+      resolve(code);
+    };
+    child.on("error", (error) => {
+      say(`${command} could not be started: ${error.message}`);
+      finish(127);
+    });
+    child.on("exit", (code, signal) => finish(code ?? 128 + constants.signals[signal]));
+  });
+}
+
+/** Runs a command that everything after it depends on: if it fails, this process ends with its exit code. */
+export async function must(what, command, args) {
+  say(what);
+  const code = await run(command, args);
+  if (code === 0) return;
+  say(`failed (exit code ${code}): ${what}`);
+  process.exit(code);
+}
+
+/** Runs a package's JavaScript command under this Node, which works alike on every system. */
+export function mustNode(what, script, args) {
+  return must(what, process.execPath, [join(root, "node_modules", script), ...args]);
+}
+
+/** Installs the packages if they are missing or older than the lockfile, and sees to it that bun runs. */
+export async function setup() {
+  if (!installed()) {
+    const npm = process.env.npm_execpath?.endsWith("npm-cli.js") ? process.env.npm_execpath : undefined;
+    const [command, args] = npm ? [process.execPath, [npm]] : ["npm", []];
+    await must("installing the packages (npm ci)", command, [...args, "ci", "--no-audit", "--no-fund"]);
+  }
+  if (!bunRuns()) {
+    // npm may have been told not to run packages' scripts; bun's one puts the executable for this system in its place.
+    await mustNode("placing the bun executable", "bun/install.js", []);
+    if (!bunRuns()) {
+      say(`${bun} does not run on this system`);
+      process.exit(1);
+    }
+  }
+}
+
+function installed() {
+  // npm writes this file last, so an installation that was interrupted does not count.
+  const marker = statSync(join(root, "node_modules", ".package-lock.json"), { throwIfNoEntry: false });
+  return marker !== undefined && marker.mtimeMs >= statSync(join(root, "package-lock.json")).mtimeMs;
+}
+
+function bunRuns() {
+  return spawnSync(bun, ["--version"], { stdio: "ignore" }).status === 0;
+}

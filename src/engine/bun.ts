@@ -1,0 +1,213 @@
+// The engine on Bun: sockets and native topics of Bun.serve; the only file that uses Bun's API.
+import type { Server, ServerWebSocket } from "bun";
+import type {
+  CreateEngine,
+  Engine,
+  EngineHandlers,
+  EngineLimits,
+  HttpReply,
+  HttpRequest,
+  Payload,
+  SendOutcome,
+  Socket,
+} from "./engine.ts";
+import { engineIdleMs } from "./engine.ts";
+import { internalError, isWebSocketHandshake } from "./handshake.ts";
+
+export const createBunEngine: CreateEngine = (handlers, limits) => new BunEngine(handlers, limits);
+
+/** The one object per connection. Bun keeps it as the native socket's `data`; it holds the native socket while that lives. */
+class BunSocket<Data> implements Socket<Data> {
+  readonly data: Data;
+  readonly remoteAddress: string;
+  native: ServerWebSocket<BunSocket<Data>> | undefined = undefined;
+
+  constructor(data: Data, remoteAddress: string) {
+    this.data = data;
+    this.remoteAddress = remoteAddress;
+  }
+
+  send(payload: Payload): SendOutcome {
+    const native = this.native;
+    if (native === undefined) return "dropped";
+    const status = native.send(payload);
+    if (status > 0) return "sent";
+    if (status < 0) return "queued";
+    // Zero also says that an empty payload left, zero bytes of it.
+    if (payload.length === 0 && native.readyState === 1) return "sent";
+    // Bun closes such a socket in a later turn only: cut now, so that nothing can follow the hole.
+    native.terminate();
+    return "dropped";
+  }
+
+  subscribe(nativeTopic: string): void {
+    this.native?.subscribe(nativeTopic);
+  }
+
+  unsubscribe(nativeTopic: string): void {
+    this.native?.unsubscribe(nativeTopic);
+  }
+
+  bufferedBytes(): number {
+    return this.native?.getBufferedAmount() ?? 0;
+  }
+
+  ping(): void {
+    this.native?.ping();
+  }
+
+  cork(work: () => void): void {
+    if (this.native === undefined) work();
+    else this.native.cork(work);
+  }
+
+  close(code: number, reason: string): void {
+    this.native?.close(code, reason);
+  }
+
+  terminate(): void {
+    this.native?.terminate();
+  }
+}
+
+class BunEngine<Data> implements Engine<Data> {
+  readonly name = "bun";
+  readonly #handlers: EngineHandlers<Data>;
+  readonly #limits: EngineLimits;
+  #server: Server<BunSocket<Data>> | undefined;
+
+  constructor(handlers: EngineHandlers<Data>, limits: EngineLimits) {
+    this.#handlers = handlers;
+    this.#limits = limits;
+  }
+
+  async listen(host: string, port: number): Promise<number> {
+    // An exclusive port is Bun's default outside of a cluster: `reusePort` is named so that it stays so inside one.
+    this.#server = Bun.serve({
+      hostname: host,
+      port,
+      reusePort: false,
+      development: false,
+      fetch: (request, server) => this.#fetch(request, server),
+      websocket: this.#websocket(),
+    });
+    return this.#server.port!;
+  }
+
+  publish(nativeTopic: string, payload: Payload, except?: Socket<Data>): void {
+    // A publish by a socket reaches everybody else only if that socket has joined: otherwise the server publishes.
+    const publisher = except === undefined ? undefined : (except as BunSocket<Data>).native;
+    if (publisher?.isSubscribed(nativeTopic)) publisher.publish(nativeTopic, payload);
+    else this.#server?.publish(nativeTopic, payload);
+  }
+
+  subscriberCount(nativeTopic: string): number {
+    return this.#server?.subscriberCount(nativeTopic) ?? 0;
+  }
+
+  async close(): Promise<void> {
+    await this.#server?.stop(true);
+  }
+
+  #fetch(request: Request, server: Server<BunSocket<Data>>) {
+    const copy = copyRequest(request, server.requestIP(request)?.address ?? "");
+    if (isWebSocketHandshake(copy)) return this.#upgrade(request, copy, server);
+    return this.#answer(copy);
+  }
+
+  #upgrade(request: Request, copy: HttpRequest, server: Server<BunSocket<Data>>): Response | undefined {
+    try {
+      const decision = this.#handlers.upgrade(copy);
+      if ("refuse" in decision) return toResponse(decision.refuse);
+      const socket = new BunSocket(decision.accept, copy.remoteAddress);
+      // Bun echoes the first subprotocol offered unless it is told one; told an empty one it sends none.
+      const headers = { "sec-websocket-protocol": decision.subprotocol ?? "" };
+      return server.upgrade(request, { data: socket, headers }) ? undefined : toResponse({ status: 400 });
+    } catch {
+      return toResponse(internalError);
+    }
+  }
+
+  async #answer(copy: HttpRequest): Promise<Response> {
+    try {
+      return toResponse(await this.#handlers.http(copy));
+    } catch {
+      return toResponse(internalError);
+    }
+  }
+
+  #websocket() {
+    type Native = ServerWebSocket<BunSocket<Data>>;
+    const handlers = this.#handlers;
+    return {
+      maxPayloadLength: this.#limits.maxPayloadBytes,
+      backpressureLimit: this.#limits.maxBufferedBytes,
+      closeOnBackpressureLimit: true,
+      idleTimeout: engineIdleMs / 1000,
+      sendPings: false,
+      perMessageDeflate: false,
+      open(native: Native) {
+        const socket = native.data;
+        socket.native = native;
+        try {
+          handlers.open(socket);
+        } catch {
+          socket.close(1011, "");
+        }
+      },
+      message(native: Native, payload: Payload) {
+        try {
+          handlers.message(native.data, payload);
+        } catch {
+          native.data.close(1011, "");
+        }
+      },
+      drain(native: Native) {
+        try {
+          handlers.drain(native.data);
+        } catch {
+          native.data.close(1011, "");
+        }
+      },
+      pong(native: Native) {
+        try {
+          handlers.pong(native.data);
+        } catch {
+          native.data.close(1011, "");
+        }
+      },
+      close(native: Native, code: number, reason: string) {
+        const socket = native.data;
+        socket.native = undefined;
+        // Bun calls this within `close`, `terminate` and `send`: fanwire hears of it when its own call has returned.
+        queueMicrotask(() => {
+          try {
+            handlers.closed(socket, code, reason);
+          } catch {
+            // There is no connection left to close.
+          }
+        });
+      },
+    };
+  }
+}
+
+function copyRequest(request: Request, remoteAddress: string): HttpRequest {
+  const [path, query] = splitTarget(request.url);
+  return { method: request.method, path, query, headers: new Map(request.headers), remoteAddress };
+}
+
+/** Bun gives an absolute URL, or the bare request target where `Host` is unusable. */
+function splitTarget(url: string): [path: string, query: string] {
+  const pathAt = url.startsWith("/") ? 0 : url.indexOf("/", url.indexOf("://") + 3);
+  const queryAt = url.indexOf("?", pathAt);
+  if (queryAt < 0) return [url.slice(pathAt), ""];
+  return [url.slice(pathAt, queryAt), url.slice(queryAt + 1)];
+}
+
+function toResponse(reply: HttpReply): Response {
+  return new Response((reply.body ?? null) as ConstructorParameters<typeof Response>[0], {
+    status: reply.status,
+    headers: reply.headers ?? {},
+  });
+}

@@ -1,0 +1,330 @@
+// The engine on Node.js: sockets and native topics of uWebSockets.js; the only file that uses it.
+// The traps of its version 20.48 that this file works around are told where it does so.
+
+import {
+  App,
+  type HttpResponse as NativeReply,
+  type HttpRequest as NativeRequest,
+  type RecognizedString,
+  type TemplatedApp,
+  type us_listen_socket,
+  type us_socket_context_t,
+  us_socket_local_port,
+  type WebSocket,
+} from "uWebSockets.js";
+import { STATUS_CODES } from "node:http";
+import { createServer } from "node:net";
+import type {
+  CreateEngine,
+  Engine,
+  EngineHandlers,
+  EngineLimits,
+  HttpReply,
+  HttpRequest,
+  Payload,
+  SendOutcome,
+  Socket,
+} from "./engine.ts";
+import { engineIdleMs } from "./engine.ts";
+import { internalError, isWebSocketHandshake } from "./handshake.ts";
+
+declare module "uWebSockets.js" {
+  interface TemplatedApp {
+    /** The form with all four arguments exists, but the package's types leave it out. */
+    listen(
+      host: RecognizedString,
+      port: number,
+      options: number,
+      listening: (token: us_listen_socket | false) => void,
+    ): TemplatedApp;
+  }
+}
+
+/** LIBUS_LISTEN_EXCLUSIVE_PORT. Without it two processes share a port and each gets some of the connections. */
+const exclusivePort = 1;
+
+/** How often a port that was free a moment ago may be taken from under us before `listen(host, 0)` gives up. */
+const freePortAttempts = 5;
+
+export const createUwsEngine: CreateEngine = (handlers, limits) => new UwsEngine(handlers, limits);
+
+/** uWebSockets.js copies the properties of what it upgrades with onto the native socket: this one leads back to ours. */
+interface Carrier<Data> {
+  readonly socket: UwsSocket<Data>;
+}
+type Native<Data> = WebSocket<Carrier<Data>>;
+
+/** The one object per connection. Every method of a closed native socket throws: it is let go of when it closes. */
+class UwsSocket<Data> implements Socket<Data> {
+  readonly data: Data;
+  readonly remoteAddress: string;
+  native: Native<Data> | undefined = undefined;
+  /** The native socket dropped something: nothing may follow it. */
+  holed = false;
+
+  constructor(data: Data, remoteAddress: string) {
+    this.data = data;
+    this.remoteAddress = remoteAddress;
+  }
+
+  send(payload: Payload): SendOutcome {
+    const native = this.native;
+    if (native === undefined) return "dropped";
+    const status = native.send(payload, typeof payload !== "string");
+    if (status === 2 || this.holed) {
+      this.terminate();
+      return "dropped";
+    }
+    return status === 1 ? "sent" : "queued";
+  }
+
+  subscribe(nativeTopic: string): void {
+    this.native?.subscribe(nativeTopic);
+  }
+
+  unsubscribe(nativeTopic: string): void {
+    this.native?.unsubscribe(nativeTopic);
+  }
+
+  bufferedBytes(): number {
+    return this.native?.getBufferedAmount() ?? 0;
+  }
+
+  ping(): void {
+    this.native?.ping();
+  }
+
+  cork(work: () => void): void {
+    if (this.native === undefined) work();
+    else this.native.cork(work);
+  }
+
+  close(code: number, reason: string): void {
+    this.native?.end(code, reason);
+  }
+
+  terminate(): void {
+    this.native?.close();
+  }
+}
+
+class UwsEngine<Data> implements Engine<Data> {
+  readonly name = "uws";
+  readonly #handlers: EngineHandlers<Data>;
+  readonly #app: TemplatedApp;
+  /** Sockets that dropped something and have to be cut, as soon as the native code is not iterating over them. */
+  #holed: UwsSocket<Data>[] = [];
+
+  constructor(handlers: EngineHandlers<Data>, limits: EngineLimits) {
+    this.#handlers = handlers;
+    this.#app = App();
+    this.#app.ws("/*", this.#websocket(limits));
+    this.#app.any("/*", (native, request) => this.#answer(native, copyRequest(native, request)));
+  }
+
+  async listen(host: string, port: number): Promise<number> {
+    for (let attempt = 1; ; attempt++) {
+      // Never ask uSockets for port 0: it then leaves SO_REUSEADDR off, and after `close` the connections in TIME_WAIT
+      // keep the port from everybody for a minute.
+      const wanted = port === 0 ? await bindable(host, 0) : port;
+      const token = await new Promise<us_listen_socket | false>((resolve) => {
+        this.#app.listen(host, wanted, exclusivePort, resolve);
+      });
+      if (token) return us_socket_local_port(token);
+      if (port === 0 && attempt < freePortAttempts) continue;
+      // uSockets does not say why. Node.js meets the same obstacle and rejects with its name.
+      await bindable(host, wanted);
+      throw Object.assign(new Error(`${host}:${wanted} was taken a moment ago`), { code: "EADDRINUSE" });
+    }
+  }
+
+  publish(nativeTopic: string, payload: Payload, except?: Socket<Data>): void {
+    if (this.#holed.length > 0) this.#cutHoled();
+    const isBinary = typeof payload !== "string";
+    // A publish by a socket without any subscription reaches nobody: the app publishes unless there is one to leave out.
+    const publisher = except === undefined ? undefined : (except as UwsSocket<Data>).native;
+    if (publisher?.isSubscribed(nativeTopic)) publisher.publish(nativeTopic, payload, isBinary);
+    else this.#app.publish(nativeTopic, payload, isBinary);
+    if (this.#holed.length > 0) this.#cutHoled();
+  }
+
+  subscriberCount(nativeTopic: string): number {
+    return this.#app.numSubscribers(nativeTopic);
+  }
+
+  async close(): Promise<void> {
+    this.#app.close();
+  }
+
+  /**
+   * `dropped` is called while native code walks through subscribers, where closing one would break the walk. So the
+   * socket is noted, and cut before anything else can be sent to it: when the publish or send returns that dropped,
+   * before the next publish, or after this phase of the event loop.
+   */
+  #noteHole(socket: UwsSocket<Data>): void {
+    if (socket.holed) return;
+    socket.holed = true;
+    if (this.#holed.push(socket) === 1) setImmediate(() => this.#cutHoled());
+  }
+
+  #cutHoled(): void {
+    const holed = this.#holed;
+    this.#holed = [];
+    for (const socket of holed) socket.terminate();
+  }
+
+  #websocket(limits: EngineLimits) {
+    const handlers = this.#handlers;
+    return {
+      maxPayloadLength: limits.maxPayloadBytes,
+      maxBackpressure: limits.maxBufferedBytes,
+      closeOnBackpressureLimit: true,
+      idleTimeout: engineIdleMs / 1000,
+      sendPingsAutomatically: false,
+      compression: 0,
+      upgrade: (reply: NativeReply, request: NativeRequest, context: us_socket_context_t) =>
+        this.#upgrade(reply, request, context),
+      open(native: Native<Data>) {
+        const socket = ours(native);
+        socket.native = native;
+        try {
+          handlers.open(socket);
+        } catch {
+          socket.close(1011, "");
+        }
+      },
+      message(native: Native<Data>, message: ArrayBuffer, isBinary: boolean) {
+        const socket = ours(native);
+        try {
+          handlers.message(socket, toPayload(message, isBinary));
+        } catch {
+          socket.close(1011, "");
+        }
+      },
+      drain(native: Native<Data>) {
+        const socket = ours(native);
+        try {
+          handlers.drain(socket);
+        } catch {
+          socket.close(1011, "");
+        }
+      },
+      pong(native: Native<Data>) {
+        const socket = ours(native);
+        try {
+          handlers.pong(socket);
+        } catch {
+          socket.close(1011, "");
+        }
+      },
+      dropped: (native: Native<Data>) => this.#noteHole(ours(native)),
+      close(native: Native<Data>, code: number, message: ArrayBuffer) {
+        const socket = ours(native);
+        socket.native = undefined;
+        const reason = Buffer.from(message).toString();
+        // Called within `end` and `close` too: fanwire hears of it when its own call has returned.
+        queueMicrotask(() => {
+          try {
+            handlers.closed(socket, code, reason);
+          } catch {
+            // There is no connection left to close.
+          }
+        });
+      },
+    };
+  }
+
+  /**
+   * Decides in this very call. After an `await` the request is gone and the upgrade has to be corked, and this version then
+   * closes a socket about a millisecond after it opened.
+   */
+  #upgrade(reply: NativeReply, request: NativeRequest, context: us_socket_context_t): void {
+    const copy = copyRequest(reply, request);
+    if (!isWebSocketHandshake(copy)) {
+      this.#answer(reply, copy);
+      return;
+    }
+    try {
+      const decision = this.#handlers.upgrade(copy);
+      if ("refuse" in decision) {
+        writeReply(reply, copy, decision.refuse);
+        return;
+      }
+      const carrier: Carrier<Data> = { socket: new UwsSocket(decision.accept, copy.remoteAddress) };
+      const key = copy.headers.get("sec-websocket-key")!;
+      reply.upgrade(carrier, key, decision.subprotocol ?? "", "", context);
+    } catch {
+      writeReply(reply, copy, internalError);
+    }
+  }
+
+  #answer(native: NativeReply, request: HttpRequest): void {
+    let reply: HttpReply | Promise<HttpReply>;
+    try {
+      reply = this.#handlers.http(request);
+    } catch {
+      reply = internalError;
+    }
+    if (reply instanceof Promise) answerLater(native, request, reply);
+    else writeReply(native, request, reply);
+  }
+}
+
+function ours<Data>(native: Native<Data>): UwsSocket<Data> {
+  return (native as unknown as Carrier<Data>).socket;
+}
+
+/** The bytes are the native side's and are taken back when the handler returns: both forms are copies. */
+function toPayload(message: ArrayBuffer, isBinary: boolean): Payload {
+  return isBinary ? new Uint8Array(message.slice(0)) : Buffer.from(message).toString();
+}
+
+/** The native request is gone when its handler returns. */
+function copyRequest(native: NativeReply, request: NativeRequest): HttpRequest {
+  const headers = new Map<string, string>();
+  request.forEach((name, value) => {
+    const earlier = headers.get(name);
+    // Cookies are the exception that RFC 9110 makes, and Bun joins them so.
+    const glue = name === "cookie" ? "; " : ", ";
+    headers.set(name, earlier === undefined ? value : earlier + glue + value);
+  });
+  return {
+    method: request.getCaseSensitiveMethod(),
+    path: request.getUrl(),
+    query: request.getQuery(),
+    headers,
+    remoteAddress: Buffer.from(native.getRemoteAddressAsText()).toString(),
+  };
+}
+
+function answerLater(native: NativeReply, request: HttpRequest, pending: Promise<HttpReply>): void {
+  let aborted = false;
+  native.onAborted(() => {
+    aborted = true;
+  });
+  void pending
+    .catch(() => internalError)
+    .then((reply) => {
+      if (!aborted) native.cork(() => writeReply(native, request, reply));
+    });
+}
+
+function writeReply(native: NativeReply, request: HttpRequest, reply: HttpReply): void {
+  native.writeStatus(`${reply.status} ${STATUS_CODES[reply.status] ?? ""}`);
+  for (const [name, value] of Object.entries(reply.headers ?? {})) native.writeHeader(name, value);
+  const body: RecognizedString = reply.body ?? "";
+  if (request.method === "HEAD") native.endWithoutBody(Buffer.byteLength(body));
+  else native.end(body);
+}
+
+/** Resolves to a port that could be bound just now, or rejects with the reason why this one cannot be. */
+function bindable(host: string, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once("error", reject);
+    probe.listen({ host, port, exclusive: true }, () => {
+      const address = probe.address();
+      probe.close(() => resolve(typeof address === "object" && address !== null ? address.port : port));
+    });
+  });
+}

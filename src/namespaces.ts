@@ -1,0 +1,59 @@
+// The built-in namespaces and what becomes of a declared one; knows nothing of topics or of where options come from.
+
+import type { HistoryRule } from "./bridge/bridge.ts";
+import type { Limits } from "./limits.ts";
+import { ConfigError, type Locate, type NamespaceInput, type NamespaceOptions } from "./options.ts";
+
+const builtInNamespaces: Readonly<Record<string, NamespaceInput>> = {
+  room: { mode: "stream" },
+  game: { mode: "volatile" },
+  // Joined by the server for each connection of that user, so nobody needs to ask.
+  user: { mode: "stream", subscribe: "none" },
+  broadcast: { mode: "stream" },
+};
+export const defaultHistory: HistoryRule = { size: 1000, ttlMs: 600_000 };
+export const defaultMaxPublishBytes = 65_536;
+
+/** Built-in and declared namespaces, complete. Where a built-in one is declared, the declaration's options win. */
+export function resolveNamespaces(
+  given: Readonly<Record<string, NamespaceInput>>,
+  limits: Limits,
+  locate: Locate,
+): ReadonlyMap<string, NamespaceOptions> {
+  const inputs = new Map(Object.entries(builtInNamespaces));
+  for (const [name, input] of Object.entries(given)) inputs.set(name, { ...inputs.get(name), ...input });
+  const namespaces = new Map<string, NamespaceOptions>();
+  for (const [name, input] of inputs) {
+    const at = (option: string) => locate(["namespaces", name, option]);
+    namespaces.set(name, resolveNamespace(input, limits, at));
+  }
+  return namespaces;
+}
+
+function resolveNamespace(
+  input: NamespaceInput,
+  limits: Limits,
+  at: (option: string) => string,
+): NamespaceOptions {
+  const { mode, history } = input;
+  const maxPublishBytes = input.maxPublishBytes ?? Math.min(defaultMaxPublishBytes, limits.maxFrameBytes);
+  if (mode === undefined) throw new ConfigError(`${at("mode")} is missing: must be one of volatile, stream`);
+  if (mode === "volatile" && history !== undefined) {
+    throw new ConfigError(
+      `${at("history")} is ${JSON.stringify(history)}: must be absent, as mode is volatile`,
+    );
+  }
+  if (maxPublishBytes > limits.maxFrameBytes) {
+    const bound = `at most limits.maxFrameBytes, which is ${limits.maxFrameBytes}`;
+    throw new ConfigError(`${at("maxPublishBytes")} is ${maxPublishBytes}: must be ${bound}`);
+  }
+  const rules = {
+    subscribe: input.subscribe ?? "grant",
+    publish: input.publish ?? "grant",
+    binary: input.binary ?? false,
+    maxPublishBytes,
+  };
+  if (mode === "volatile") return { mode, ...rules };
+  const size = history?.size ?? defaultHistory.size;
+  return { mode, history: { size, ttlMs: history?.ttlMs ?? defaultHistory.ttlMs }, ...rules };
+}

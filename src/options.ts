@@ -1,0 +1,85 @@
+// What can be set and in which shape: options as they are given and as they are used; knows nothing of checking them.
+
+import type { HistoryRule } from "./bridge/bridge.ts";
+import type { LimitName, Limits } from "./limits.ts";
+import type { Mode } from "./wire/frames.ts";
+
+/** An option that cannot be used. The message is one line that names the option, its value and its bound. */
+export class ConfigError extends Error {
+  constructor(message: string) {
+    super(message.replace(/\p{Cc}+/gu, " "));
+    this.name = "ConfigError";
+  }
+}
+
+/** Says where an option was given: the name of a variable, or its path within a file. */
+export type Locate = (path: readonly PropertyKey[]) => string;
+
+export const accesses = ["grant", "members", "none"] as const;
+
+/**
+ * Who may subscribe or publish. `grant`: whose token grants it. `members`: to subscribe, every authenticated connection; to
+ * publish, whoever is subscribed to the topic. `none`: nobody but the server.
+ */
+export type Access = (typeof accesses)[number];
+
+interface NamespaceRules {
+  readonly subscribe: Access;
+  readonly publish: Access;
+  /** Whether `data` may hold binary values; subscribers must then use MessagePack. */
+  readonly binary: boolean;
+  /** Largest publishing frame, as received. */
+  readonly maxPublishBytes: number;
+}
+
+/** What holds for every topic of one namespace. A stream has a history, a volatile namespace has none. */
+export type NamespaceOptions = NamespaceRules &
+  (
+    | { readonly mode: "stream"; readonly history: HistoryRule }
+    | { readonly mode: "volatile"; readonly history?: undefined }
+  );
+
+export const logLevels = ["debug", "info", "warn", "error", "silent"] as const;
+export type LogLevel = (typeof logLevels)[number];
+
+/** Options after `resolveOptions`: valid, complete and without contradictions. */
+export interface Options {
+  readonly host: string;
+  readonly port: number;
+  readonly nodeId: string;
+  readonly logLevel: LogLevel;
+  /** Absent in development mode. */
+  readonly jwtSecret?: string;
+  readonly jwtIssuer?: string;
+  readonly jwtAudience?: string;
+  /** As browsers write them in `Origin`. */
+  readonly allowedOrigins: readonly string[];
+  /** By name, built-ins included. A map, because `constructor` is a valid name too. */
+  readonly namespaces: ReadonlyMap<string, NamespaceOptions>;
+  readonly limits: Limits;
+}
+
+/** A namespace as declared. `mode` may be left out where a built-in namespace is changed. */
+export interface NamespaceInput {
+  readonly mode?: Mode | undefined;
+  /** Streams only. Defaults: 1000 publications, 600000 ms. */
+  readonly history?: { readonly size?: number | undefined; readonly ttlMs?: number | undefined } | undefined;
+  readonly subscribe?: Access | undefined;
+  readonly publish?: Access | undefined;
+  readonly binary?: boolean | undefined;
+  readonly maxPublishBytes?: number | undefined;
+}
+
+/** Options as given: everything may be left out. Names, defaults and bounds stand in the README's table. */
+export interface InputOptions {
+  readonly host?: string | undefined;
+  readonly port?: number | undefined;
+  readonly nodeId?: string | undefined;
+  readonly logLevel?: LogLevel | undefined;
+  readonly jwtSecret?: string | undefined;
+  readonly jwtIssuer?: string | undefined;
+  readonly jwtAudience?: string | undefined;
+  readonly allowedOrigins?: readonly string[] | undefined;
+  readonly namespaces?: Readonly<Record<string, NamespaceInput>> | undefined;
+  readonly limits?: { readonly [Name in LimitName]?: number | undefined } | undefined;
+}

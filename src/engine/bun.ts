@@ -14,6 +14,23 @@ import type {
 import { engineIdleMs } from "./engine.ts";
 import { internalError, isWebSocketHandshake } from "./handshake.ts";
 
+/**
+ * Bun tells nobody when it drops a publication over `backpressureLimit`, and closes that socket in a later turn only: what
+ * is published until then may slip in behind the hole. So its limit is set so far above ours that it is never reached, and
+ * ours is kept by looking: after a quarter of the limit was published to topics with a subscriber that is behind (which
+ * `publish` does tell), and at once where a publication was dropped all the same.
+ */
+function nativeLimits(maxBufferedBytes: number) {
+  const bytesBetweenLooks = maxBufferedBytes / 4;
+  // Bytes are counted in UTF-16 units, up to three bytes each. Behind them may wait what Bun batches within a turn: 32
+  // publications of less than 16 KiB for each socket.
+  const batched = 32 * 16 * 1024;
+  return { bytesBetweenLooks, backpressureLimit: maxBufferedBytes + 3 * bytesBetweenLooks + 2 * batched };
+}
+
+/** An upper bound for a frame's header, so that tiny publications count for what they buffer. */
+const frameHeaderBytes = 10;
+
 export const createBunEngine: CreateEngine = (handlers, limits) => new BunEngine(handlers, limits);
 
 /** The one object per connection. Bun keeps it as the native socket's `data`; it holds the native socket while that lives. */
@@ -21,10 +38,12 @@ class BunSocket<Data> implements Socket<Data> {
   readonly data: Data;
   readonly remoteAddress: string;
   native: ServerWebSocket<BunSocket<Data>> | undefined = undefined;
+  readonly #maxBufferedBytes: number;
 
-  constructor(data: Data, remoteAddress: string) {
+  constructor(data: Data, remoteAddress: string, maxBufferedBytes: number) {
     this.data = data;
     this.remoteAddress = remoteAddress;
+    this.#maxBufferedBytes = maxBufferedBytes;
   }
 
   send(payload: Payload): SendOutcome {
@@ -32,10 +51,12 @@ class BunSocket<Data> implements Socket<Data> {
     if (native === undefined) return "dropped";
     const status = native.send(payload);
     if (status > 0) return "sent";
-    if (status < 0) return "queued";
+    // As uWebSockets.js does: what is over the limit before a send does not get it.
+    const before = native.getBufferedAmount() - payload.length;
+    if (status < 0 && before <= this.#maxBufferedBytes) return "queued";
     // Zero also says that an empty payload left, zero bytes of it.
-    if (payload.length === 0 && native.readyState === 1) return "sent";
-    // Bun closes such a socket in a later turn only: cut now, so that nothing can follow the hole.
+    if (status === 0 && payload.length === 0 && native.readyState === 1) return "sent";
+    // Cut now, so that nothing can follow the hole.
     native.terminate();
     return "dropped";
   }
@@ -74,11 +95,16 @@ class BunEngine<Data> implements Engine<Data> {
   readonly name = "bun";
   readonly #handlers: EngineHandlers<Data>;
   readonly #limits: EngineLimits;
+  readonly #open = new Set<BunSocket<Data>>();
+  readonly #bytesBetweenLooks: number;
+  /** Bytes published to topics with a subscriber that is behind, since the last look at all sockets' buffers. */
+  #bytesSinceLook = 0;
   #server: Server<BunSocket<Data>> | undefined;
 
   constructor(handlers: EngineHandlers<Data>, limits: EngineLimits) {
     this.#handlers = handlers;
     this.#limits = limits;
+    this.#bytesBetweenLooks = nativeLimits(limits.maxBufferedBytes).bytesBetweenLooks;
   }
 
   async listen(host: string, port: number): Promise<number> {
@@ -97,8 +123,14 @@ class BunEngine<Data> implements Engine<Data> {
   publish(nativeTopic: string, payload: Payload, except?: Socket<Data>): void {
     // A publish by a socket reaches everybody else only if that socket has joined: otherwise the server publishes.
     const publisher = except === undefined ? undefined : (except as BunSocket<Data>).native;
-    if (publisher?.isSubscribed(nativeTopic)) publisher.publish(nativeTopic, payload);
-    else this.#server?.publish(nativeTopic, payload);
+    const apart = publisher?.isSubscribed(nativeTopic) ?? false;
+    const status = apart
+      ? publisher!.publish(nativeTopic, payload)
+      : (this.#server?.publish(nativeTopic, payload) ?? 1);
+    // The worst of all subscribers: -1 where one is behind, 0 where one was dropped, but also where there is nobody.
+    if (status > 0) return;
+    if (status < 0) this.#noteBehind(payload.length + frameHeaderBytes);
+    else if (this.subscriberCount(nativeTopic) > (apart ? 1 : 0)) this.#cutOverLimit();
   }
 
   subscriberCount(nativeTopic: string): number {
@@ -107,6 +139,18 @@ class BunEngine<Data> implements Engine<Data> {
 
   async close(): Promise<void> {
     await this.#server?.stop(true);
+  }
+
+  #noteBehind(bytes: number): void {
+    this.#bytesSinceLook += bytes;
+    if (this.#bytesSinceLook >= this.#bytesBetweenLooks) this.#cutOverLimit();
+  }
+
+  #cutOverLimit(): void {
+    this.#bytesSinceLook = 0;
+    for (const socket of this.#open) {
+      if (socket.bufferedBytes() > this.#limits.maxBufferedBytes) socket.terminate();
+    }
   }
 
   #fetch(request: Request, server: Server<BunSocket<Data>>) {
@@ -119,7 +163,7 @@ class BunEngine<Data> implements Engine<Data> {
     try {
       const decision = this.#handlers.upgrade(copy);
       if ("refuse" in decision) return toResponse(decision.refuse);
-      const socket = new BunSocket(decision.accept, copy.remoteAddress);
+      const socket = new BunSocket(decision.accept, copy.remoteAddress, this.#limits.maxBufferedBytes);
       // Bun echoes the first subprotocol offered unless it is told one; told an empty one it sends none.
       const headers = { "sec-websocket-protocol": decision.subprotocol ?? "" };
       return server.upgrade(request, { data: socket, headers }) ? undefined : toResponse({ status: 400 });
@@ -139,9 +183,10 @@ class BunEngine<Data> implements Engine<Data> {
   #websocket() {
     type Native = ServerWebSocket<BunSocket<Data>>;
     const handlers = this.#handlers;
+    const open = this.#open;
     return {
       maxPayloadLength: this.#limits.maxPayloadBytes,
-      backpressureLimit: this.#limits.maxBufferedBytes,
+      backpressureLimit: nativeLimits(this.#limits.maxBufferedBytes).backpressureLimit,
       closeOnBackpressureLimit: true,
       idleTimeout: engineIdleMs / 1000,
       sendPings: false,
@@ -149,6 +194,7 @@ class BunEngine<Data> implements Engine<Data> {
       open(native: Native) {
         const socket = native.data;
         socket.native = native;
+        open.add(socket);
         try {
           handlers.open(socket);
         } catch {
@@ -179,6 +225,7 @@ class BunEngine<Data> implements Engine<Data> {
       close(native: Native, code: number, reason: string) {
         const socket = native.data;
         socket.native = undefined;
+        open.delete(socket);
         // Bun calls this within `close`, `terminate` and `send`: fanwire hears of it when its own call has returned.
         queueMicrotask(() => {
           try {

@@ -77,11 +77,10 @@ export interface MessageFrame extends PublicationItem {
   readonly topic: string;
 }
 
-export interface JoinedTopic {
+/** A topic the server joined for the client. `epoch` and `offset` are there where the topic is positioned. */
+export interface JoinedTopic extends Partial<Position> {
   readonly topic: string;
   readonly mode: Mode;
-  readonly epoch: string;
-  readonly offset: number;
 }
 
 export interface ConnectedFrame {

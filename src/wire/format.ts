@@ -1,0 +1,41 @@
+// What a wire format is, and a frame encoded at most once per format; knows no concrete format and no socket.
+
+import type { Payload } from "../engine/engine.ts";
+import type { ServerFrame } from "./frames.ts";
+
+/** One encoding of protocol 1. Formats are stateless and shared by all connections. */
+export interface WireFormat {
+  readonly name: "json" | "msgpack";
+  /** What a client offers in `Sec-WebSocket-Protocol`. */
+  readonly subprotocol: string;
+  /** The format's place in per-format arrays, 0 or 1. */
+  readonly index: number;
+  /** Whether the format carries binary values. */
+  readonly binary: boolean;
+  encode(frame: ServerFrame): Payload;
+  /** One message as a plain value of the JSON data model, or a FanwireError `bad-frame`. */
+  decode(payload: Payload): unknown;
+}
+
+/**
+ * A frame for many receivers: encoded on first use per format, then kept, so that a native publication, a slow socket and a
+ * recovery share one encoding.
+ */
+export class SharedFrame {
+  readonly frame: ServerFrame;
+  #first: Payload | undefined;
+  #second: Payload | undefined;
+
+  constructor(frame: ServerFrame) {
+    this.frame = frame;
+  }
+
+  payload(format: WireFormat): Payload {
+    if (format.index === 0) {
+      this.#first ??= format.encode(this.frame);
+      return this.#first;
+    }
+    this.#second ??= format.encode(this.frame);
+    return this.#second;
+  }
+}

@@ -1,0 +1,119 @@
+// From a decoded value to a frame that a client may send, field by field; knows nothing of grants, namespaces or limits.
+
+import type { Position } from "../bridge/bridge.ts";
+import { FanwireError } from "../errors.ts";
+import type { ClientFrame } from "./frames.ts";
+import { checkTopicName } from "./topic-name.ts";
+
+type Fields = Readonly<Record<string, unknown>>;
+
+const maxNameLength = 128;
+
+function isFields(value: unknown): value is Fields {
+  return (
+    typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array)
+  );
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
+}
+
+function isName(value: unknown): value is string {
+  return typeof value === "string" && value.length > 0 && value.length <= maxNameLength;
+}
+
+function badFrame(message: string): FanwireError {
+  return new FanwireError("bad-frame", message);
+}
+
+/** The `id` that an answer to this value has to carry, if it has a usable one. */
+export function frameId(value: unknown): number | undefined {
+  return isFields(value) && isCount(value.id) && value.id > 0 ? value.id : undefined;
+}
+
+function parsePosition(value: unknown): Position | undefined {
+  if (value === undefined) return undefined;
+  if (!isFields(value) || !isName(value.epoch) || !isCount(value.offset)) {
+    throw new FanwireError(
+      "bad-position",
+      "`since` is {epoch, offset}: the epoch as received, the offset an integer from 0.",
+    );
+  }
+  return { epoch: value.epoch, offset: value.offset };
+}
+
+function parseToken(value: unknown): string {
+  if (typeof value !== "string" || value === "") throw badFrame("`token` must be a string.");
+  return value;
+}
+
+function publishFields(fields: Fields) {
+  const { data, event, idempotencyKey, echo } = fields;
+  if (data === undefined) throw new FanwireError("bad-data", "`data` is missing.");
+  if (event !== undefined && !isName(event)) {
+    throw new FanwireError("bad-data", `\`event\` is a string of 1 to ${maxNameLength} characters.`);
+  }
+  if (idempotencyKey !== undefined && !isName(idempotencyKey)) {
+    throw badFrame(`\`idempotencyKey\` is a string of 1 to ${maxNameLength} characters.`);
+  }
+  if (echo !== undefined && typeof echo !== "boolean") throw badFrame("`echo` is true or false.");
+  return {
+    data,
+    ...(event !== undefined && { event }),
+    ...(idempotencyKey !== undefined && { idempotencyKey }),
+    ...(echo !== undefined && { echo }),
+  };
+}
+
+function historyFields(fields: Fields) {
+  const since = parsePosition(fields.since);
+  const { limit } = fields;
+  if (limit !== undefined && (!isCount(limit) || limit === 0)) {
+    throw badFrame("`limit` is an integer from 1.");
+  }
+  return { ...(since && { since }), ...(limit !== undefined && { limit }) };
+}
+
+function callFields(fields: Fields) {
+  if (!isName(fields.method)) {
+    throw badFrame(`\`method\` is a string of 1 to ${maxNameLength} characters.`);
+  }
+  return { method: fields.method, ...(fields.data !== undefined && { data: fields.data }) };
+}
+
+/**
+ * Validates one decoded value. Fields the protocol does not know are ignored, so that later clients can talk to this server.
+ * Throws FanwireError `bad-frame`, `unknown-type`, `bad-topic`, `bad-position` or `bad-data`, by the field at fault.
+ */
+export function parseClientFrame(value: unknown): ClientFrame {
+  if (!isFields(value)) throw badFrame("A frame is an object.");
+  const id = frameId(value);
+  if (value.id !== undefined && id === undefined) throw badFrame("`id` is a positive integer.");
+  const base = id === undefined ? {} : { id };
+  switch (value.type) {
+    case "ping":
+      return { type: "ping", ...base };
+    case "subscribe": {
+      const topic = checkTopicName(value.topic);
+      const since = parsePosition(value.since);
+      return { type: "subscribe", ...base, topic, ...(since && { since }) };
+    }
+    case "unsubscribe":
+      return { type: "unsubscribe", ...base, topic: checkTopicName(value.topic) };
+    case "publish":
+      return { type: "publish", ...base, topic: checkTopicName(value.topic), ...publishFields(value) };
+    case "history":
+      return { type: "history", ...base, topic: checkTopicName(value.topic), ...historyFields(value) };
+    case "refresh":
+      return { type: "refresh", ...base, token: parseToken(value.token) };
+    case "call":
+      return { type: "call", ...base, ...callFields(value) };
+    default:
+      if (typeof value.type !== "string") throw badFrame("`type` must be a string.");
+      throw new FanwireError(
+        "unknown-type",
+        `There is no frame of type ${JSON.stringify(value.type.slice(0, 32))}.`,
+      );
+  }
+}

@@ -1,0 +1,38 @@
+// Protocol 1 as MessagePack in binary frames: the same objects as plain maps. The only file that knows msgpackr.
+
+import { Packr } from "msgpackr";
+import type { Payload } from "../engine/engine.ts";
+import { FanwireError } from "../errors.ts";
+import type { WireFormat } from "./format.ts";
+import type { ServerFrame } from "./frames.ts";
+import { checkPlain } from "./plain-msgpack.ts";
+
+// No records, no structured clone: any MessagePack decoder can read what is written. 64-bit integers become numbers.
+const packr = new Packr({
+  useRecords: false,
+  mapsAsObjects: true,
+  encodeUndefinedAsNil: true,
+  int64AsType: "number",
+});
+
+export const msgpack: WireFormat = {
+  name: "msgpack",
+  subprotocol: "fanwire.v1.msgpack",
+  index: 1,
+  binary: true,
+
+  encode(frame: ServerFrame): Payload {
+    return packr.pack(frame);
+  },
+
+  decode(payload: Payload): unknown {
+    if (typeof payload === "string") {
+      throw new FanwireError("bad-frame", "fanwire.v1.msgpack takes binary frames, not text ones.");
+    }
+    // msgpackr trusts lengths and runs extensions, so what a stranger sent is checked first.
+    const fault = checkPlain(payload);
+    if (fault !== undefined)
+      throw new FanwireError("bad-frame", `The frame is not plain MessagePack: ${fault}.`);
+    return packr.unpack(payload);
+  },
+};

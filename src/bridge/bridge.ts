@@ -55,8 +55,9 @@ export interface BridgeEvents {
 }
 
 /**
- * A bridge may be slow, may batch, and may fail: everything but `relay` and `leave` answers later. A failure is a
- * FanwireError: `unavailable` when nothing happened, `outcome-unknown` when a publication may or may not have been accepted.
+ * A bridge may be slow, may batch, and may fail: everything but `relay` and `leave` answers later, and by a deadline of the
+ * bridge's own, so that nobody who waits for it needs a timer. A failure is a FanwireError: `unavailable` when nothing
+ * happened, `outcome-unknown` when a publication may or may not have been accepted.
  */
 export interface Bridge {
   /** Resolves when publications can be accepted. Called once, before anything else. */
@@ -77,7 +78,10 @@ export interface Bridge {
   publish(topic: string, publication: Publication, idempotencyKey?: string): Promise<Position>;
   /** Hands a volatile publication to the other nodes that joined; at most once, nothing kept, never throws. */
   relay(topic: string, publication: Publication): void;
-  /** Up to `limit` publications after offset `after`, with the topic's present position. Need not be joined. */
-  history(topic: string, after: number, limit: number): Promise<HistoryPage>;
+  /**
+   * Up to `limit` publications after offset `after`, or the newest ones when `after` is undefined, with the topic's present
+   * position. The topic need not be joined.
+   */
+  history(topic: string, after: number | undefined, limit: number): Promise<HistoryPage>;
   close(): Promise<void>;
 }

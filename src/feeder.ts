@@ -1,0 +1,276 @@
+// Sockets behind the head of their topics, slow ones and returning ones alike: finds them, feeds them, brings them back.
+// The engine drops silently above its byte limit, so nothing here lets a socket come near it. Knows no session and no frame
+// but `reset`.
+
+import type { ActiveTopic, HistoryItems, Subscriber, Subscription } from "./active-topic.ts";
+import type { Bridge } from "./bridge/bridge.ts";
+import type { Payload } from "./engine/engine.ts";
+import type { Limits } from "./limits.ts";
+import type { Located } from "./topic.ts";
+import { SharedFrame } from "./wire/format.ts";
+import type { PublicationItem } from "./wire/frames.ts";
+
+/** Most that one subscriber is fed before others have their turn. */
+const feedChunkBytes = 65_536;
+/** Publications asked of the bridge at once. */
+export const historyPageSize = 256;
+
+export function payloadBytes(payload: Payload): number {
+  return typeof payload === "string" ? Buffer.byteLength(payload) : payload.length;
+}
+
+function next(subscription: Subscription): Located {
+  const log = subscription.topic.log!;
+  if (subscription.cursor < log.next) {
+    const item = subscription.page[subscription.cursor - subscription.pageCursor];
+    if (item) return { at: "ring", item };
+    subscription.page = [];
+  }
+  return log.locate(subscription.cursor);
+}
+
+export class Feeder {
+  readonly #bridge: Bridge;
+  readonly #limits: Limits;
+  readonly #now: () => number;
+  /** A slow socket is fed while it has less than this waiting, so that it is far from slow when it comes back. */
+  readonly #feedBelowBytes: number;
+  readonly #behind = new Set<Subscriber>();
+  readonly #runnable = new Set<Subscriber>();
+  #running = false;
+  #published: ActiveTopic[] = [];
+  #publishedBytes = 0;
+  #sweep = 1;
+
+  constructor(bridge: Bridge, limits: Limits, now: () => number) {
+    this.#bridge = bridge;
+    this.#limits = limits;
+    this.#now = now;
+    this.#feedBelowBytes = limits.softBufferedBytes / 2;
+  }
+
+  /** How many connections are behind. */
+  get behindCount(): number {
+    return this.#behind.size;
+  }
+
+  /**
+   * Told of each native publication. Looking at a socket's buffer costs a hundredth of sending to it, and is done once per
+   * `sweepBytes` published to whatever topics: so no socket can receive more than that unseen, and small publications to
+   * large topics pay next to nothing.
+   */
+  published(topic: ActiveTopic, bytes: number): void {
+    if (topic.sweep !== this.#sweep) {
+      topic.sweep = this.#sweep;
+      this.#published.push(topic);
+    }
+    this.#publishedBytes += bytes;
+    if (this.#publishedBytes >= this.#limits.sweepBytes) this.#findSlow();
+  }
+
+  /**
+   * Takes what a joining subscription is owed, as much as fits into its `ok`, and moves its cursor behind it. The caller
+   * has to send it and then call `begin`, all in one turn.
+   */
+  takeOwed(subscription: Subscription, maxBytes: number): PublicationItem[] {
+    const owed: PublicationItem[] = [];
+    let bytes = 0;
+    for (;;) {
+      const located = next(subscription);
+      if (located.at !== "ring" || !located.item.publication) return owed;
+      bytes += payloadBytes(located.item.frame.payload(subscription.subscriber.format));
+      if (bytes > maxBytes) return owed;
+      owed.push(located.item.publication);
+      subscription.cursor += 1;
+    }
+  }
+
+  /** Puts a subscription on its native topic, now or when it has caught up. */
+  begin(subscription: Subscription): void {
+    const { subscriber, topic } = subscription;
+    const isSlow = subscriber.socket.bufferedBytes() > this.#feedBelowBytes;
+    if (!isSlow && (!topic.log || next(subscription).at === "head")) {
+      this.#goLive(subscription);
+    } else {
+      this.#fallBehind(subscription);
+      this.#schedule(subscriber);
+    }
+  }
+
+  /** Ends a subscription, wherever it stands. */
+  end(subscription: Subscription): void {
+    subscription.left = true;
+    if (subscription.live) this.#leaveNative(subscription);
+    else this.#caughtUp(subscription);
+  }
+
+  /** Told when a socket's buffer shrank. */
+  drained(subscriber: Subscriber): void {
+    // Never from inside the drain callback: Bun may not call it again after a large send in it (oven-sh/bun#38177).
+    if (subscriber.behind) this.#schedule(subscriber);
+  }
+
+  /** Once a second: closes whoever has been behind for too long, and tries the others again, after a failed read for one. */
+  tick(): void {
+    this.#findSlow();
+    const oldest = this.#now() - this.#limits.slowConsumerTimeoutMs;
+    for (const subscriber of this.#behind) {
+      if (subscriber.behindSinceMs <= oldest) subscriber.close("slow-consumer");
+      else this.#schedule(subscriber);
+    }
+  }
+
+  #findSlow(): void {
+    const topics = this.#published;
+    this.#published = [];
+    this.#publishedBytes = 0;
+    this.#sweep += 1;
+    for (const topic of topics) {
+      for (const member of topic.members) {
+        const { subscriber } = member;
+        if (member.live && subscriber.socket.bufferedBytes() > this.#limits.softBufferedBytes) {
+          this.#takeOff(subscriber);
+        }
+      }
+    }
+  }
+
+  /** Takes a slow socket off all its native topics. Everything published so far is on its way to it: that is its position. */
+  #takeOff(subscriber: Subscriber): void {
+    for (const subscription of subscriber.subscriptions.values()) {
+      if (!subscription.live) continue;
+      this.#leaveNative(subscription);
+      subscription.cursor = subscription.topic.log?.next ?? 0;
+      this.#fallBehind(subscription);
+    }
+  }
+
+  #goLive(subscription: Subscription): void {
+    const { topic, subscriber } = subscription;
+    const { index } = subscriber.format;
+    subscription.live = true;
+    subscription.page = [];
+    topic.live[index]! += 1;
+    subscriber.socket.subscribe(topic.native[index]!);
+  }
+
+  #leaveNative(subscription: Subscription): void {
+    const { topic, subscriber } = subscription;
+    const { index } = subscriber.format;
+    subscription.live = false;
+    topic.live[index]! -= 1;
+    subscriber.socket.unsubscribe(topic.native[index]!);
+  }
+
+  #fallBehind(subscription: Subscription): void {
+    const { subscriber } = subscription;
+    if (!subscriber.behind) {
+      subscriber.behind = new Set();
+      subscriber.behindSinceMs = this.#now();
+      this.#behind.add(subscriber);
+    }
+    subscriber.behind.add(subscription);
+  }
+
+  #caughtUp(subscription: Subscription): void {
+    const { subscriber } = subscription;
+    if (!subscriber.behind?.delete(subscription) || subscriber.behind.size > 0) return;
+    subscriber.behind = undefined;
+    this.#behind.delete(subscriber);
+  }
+
+  #schedule(subscriber: Subscriber): void {
+    this.#runnable.add(subscriber);
+    if (this.#running) return;
+    this.#running = true;
+    setImmediate(() => this.#run());
+  }
+
+  #run(): void {
+    this.#running = false;
+    const subscribers = [...this.#runnable];
+    this.#runnable.clear();
+    for (const subscriber of subscribers) {
+      if (this.#feed(subscriber)) this.#schedule(subscriber);
+    }
+  }
+
+  /** Feeds a subscriber one chunk. True: there is more to send, and room for it. */
+  #feed(subscriber: Subscriber): boolean {
+    const { socket } = subscriber;
+    if (!subscriber.behind || socket.bufferedBytes() > this.#feedBelowBytes) return false;
+    let budget = feedChunkBytes;
+    socket.cork(() => {
+      for (const subscription of [...(subscriber.behind ?? [])]) {
+        if (budget <= 0) return;
+        budget = this.#feedOne(subscription, budget);
+        // Whoever had a turn goes to the end of the line.
+        if (subscriber.behind?.delete(subscription)) subscriber.behind.add(subscription);
+      }
+    });
+    return budget <= 0 && socket.bufferedBytes() <= this.#feedBelowBytes;
+  }
+
+  /** Sends what comes next in one topic and answers what is left of the budget; 0 as well when the socket is full. */
+  #feedOne(subscription: Subscription, budget: number): number {
+    const { subscriber, topic } = subscription;
+    let left = budget;
+    while (left > 0) {
+      const located = topic.log ? next(subscription) : { at: "head" as const };
+      if (located.at === "head") {
+        this.#caughtUp(subscription);
+        this.#goLive(subscription);
+        return left;
+      }
+      if (located.at !== "ring") {
+        void this.#read(subscription, located);
+        return left;
+      }
+      const payload = located.item.frame.payload(subscriber.format);
+      if (subscriber.socket.send(payload) === "dropped") return 0;
+      subscription.cursor += 1;
+      left -= payloadBytes(payload);
+      if (subscriber.socket.bufferedBytes() > this.#feedBelowBytes) return 0;
+    }
+    return left;
+  }
+
+  async #read(
+    subscription: Subscription,
+    located: { at: "history"; offset: number } | { at: "lost" },
+  ): Promise<void> {
+    if (subscription.reading) return;
+    subscription.reading = true;
+    const after = located.at === "history" ? located.offset : 0;
+    try {
+      const page = await subscription.topic.read(this.#bridge, after, historyPageSize);
+      if (!subscription.left)
+        this.#turnTo(subscription, page, located.at === "history" ? after + 1 : undefined);
+    } catch {
+      // The bridge is away; the next tick tries again, until the subscriber has been behind for too long.
+    } finally {
+      subscription.reading = false;
+    }
+  }
+
+  /** Continues with a page of history. `wanted`: the offset it has to begin with, or continuity has ended. */
+  #turnTo(subscription: Subscription, page: HistoryItems, wanted: number | undefined): void {
+    const { subscriber, topic } = subscription;
+    const log = topic.log!;
+    const before = { epoch: page.epoch, offset: page.firstOffset - 1 };
+    const cursor = log.cursorAfter(before);
+    if (cursor === undefined) {
+      // The epoch changed meanwhile: look again. Or the page is ahead of this node: the next tick looks again.
+      if (page.epoch !== log.position.epoch) this.#schedule(subscriber);
+      return;
+    }
+    if (page.firstOffset !== wanted) {
+      const reset = new SharedFrame({ type: "reset", topic: topic.name, ...before });
+      subscriber.socket.send(reset.payload(subscriber.format));
+    }
+    subscription.cursor = cursor;
+    subscription.pageCursor = cursor;
+    subscription.page = page.items;
+    this.#schedule(subscriber);
+  }
+}

@@ -1,0 +1,229 @@
+// All connections of this node: admits them, authenticates them, keeps their time, and closes them politely.
+
+import { type AdmissionRules, readHandshake, refusal } from "./admission.ts";
+import type { Application } from "./application.ts";
+import { type Claims, clockToleranceMs, createGuest } from "./auth.ts";
+import { withDeadline } from "./deadline.ts";
+import type { HttpRequest, Payload, Socket, UpgradeDecision } from "./engine/engine.ts";
+import { closeRules, FanwireError } from "./errors.ts";
+import type { Hub, Joined } from "./hub.ts";
+import type { Limits } from "./limits.ts";
+import type { Log } from "./log.ts";
+import { ownTopics, type Requests } from "./requests.ts";
+import { Session, type SessionHost } from "./session.ts";
+import { type ClientFrame, type JoinedTopic, protocolVersion } from "./wire/frames.ts";
+
+export interface ConnectionsOptions {
+  readonly nodeId: string;
+  readonly limits: Limits;
+  readonly hub: Hub;
+  readonly requests: Requests;
+  readonly admission: AdmissionRules;
+  /** Absent in development mode, where whoever brings no token is a guest. */
+  readonly verify: ((token: string) => Promise<Claims>) | undefined;
+  readonly application: Application;
+  readonly log: Log;
+  readonly now: () => number;
+  readonly newId: () => string;
+}
+
+/** Closing is spread at this pace, so that the nodes that take the clients over are not hit by all of them at once. */
+const closesPerStep = 50;
+const stepMs = 50;
+/** The least time that clients are asked to spread their return over. */
+const leastReturnMs = 1000;
+
+export class Connections implements SessionHost {
+  readonly limits: Limits;
+  readonly now: () => number;
+  readonly #options: ConnectionsOptions;
+  readonly #sessions = new Set<Session>();
+  /** Topics that could not be joined for a client yet, because their position was unavailable. */
+  readonly #unjoined = new Map<Session, Set<string>>();
+  #isDraining = false;
+  #emptied: (() => void) | undefined;
+
+  constructor(options: ConnectionsOptions) {
+    this.#options = options;
+    this.limits = options.limits;
+    this.now = options.now;
+  }
+
+  get count(): number {
+    return this.#sessions.size;
+  }
+
+  get isDraining(): boolean {
+    return this.#isDraining;
+  }
+
+  upgrade(request: HttpRequest): UpgradeDecision<Session> {
+    const read = readHandshake(request, this.#options.admission);
+    if ("refuse" in read) return read;
+    if (this.#isDraining) return { refuse: refusal("draining", "This node is closing.") };
+    if (this.#sessions.size >= this.limits.maxConnections) {
+      const { status: _, ...full } = refusal("too-many", "This node has as many connections as it may have.");
+      return { refuse: { ...full, status: 503, headers: { ...full.headers, "retry-after": "2" } } };
+    }
+    const { format, credential, autoJoin } = read.handshake;
+    const session = new Session(this, this.#options.newId(), format, credential, autoJoin);
+    return read.subprotocol === undefined
+      ? { accept: session }
+      : { accept: session, subprotocol: read.subprotocol };
+  }
+
+  open(socket: Socket<Session>): void {
+    const session = socket.data;
+    this.#sessions.add(session);
+    void session.opened(socket);
+  }
+
+  message(socket: Socket<Session>, payload: Payload): void {
+    socket.data.received(payload);
+  }
+
+  drain(socket: Socket<Session>): void {
+    socket.data.drained();
+  }
+
+  pong(socket: Socket<Session>): void {
+    socket.data.ponged();
+  }
+
+  closed(socket: Socket<Session>, code: number): void {
+    socket.data.closed(code);
+  }
+
+  authenticate(credential: string | undefined): Claims | Promise<Claims> {
+    const { verify } = this.#options;
+    if (!verify && credential === undefined) return createGuest();
+    if (!verify)
+      throw new FanwireError("unauthorized", "Development mode has no secret to verify a token with.");
+    if (credential === undefined) throw new FanwireError("unauthorized", "There is no token.");
+    const late = () => new FanwireError("timeout", "The token could not be verified in time.");
+    return withDeadline(verify(credential), this.limits.authTimeoutMs, late);
+  }
+
+  async welcome(session: Session): Promise<void> {
+    const { hub, nodeId } = this.#options;
+    const topics = session.autoJoin ? this.#joinable(session) : [];
+    await Promise.allSettled(topics.map((topic) => hub.open(topic)));
+    if (session.isOver) return;
+    const subscriptions: JoinedTopic[] = [];
+    let isGreeted = false;
+    for (const topic of topics) {
+      this.#join(session, topic, (joined) => {
+        if (isGreeted) announceLate(session, topic, joined);
+        else subscriptions.push({ topic, mode: joined.mode, ...joined.position });
+      });
+    }
+    const { expiresAt } = session.claims;
+    session.send({
+      type: "connected",
+      sessionId: session.id,
+      userId: session.userId,
+      nodeId,
+      timestamp: this.now(),
+      heartbeatMs: this.limits.heartbeatMs,
+      ...(expiresAt !== undefined && { expiresAt }),
+      protocol: protocolVersion,
+      subscriptions,
+    });
+    isGreeted = true;
+    this.#tell("onConnect", () => {
+      this.#options.application.onConnect?.({ userId: session.userId, sessionId: session.id });
+    });
+  }
+
+  handle(session: Session, frame: ClientFrame, frameBytes: number): void {
+    this.#options.requests.handle(session, frame, frameBytes);
+  }
+
+  drained(session: Session): void {
+    this.#options.hub.feeder.drained(session);
+  }
+
+  ended(session: Session, code: number): void {
+    this.#sessions.delete(session);
+    this.#unjoined.delete(session);
+    this.#options.hub.unsubscribeAll(session);
+    if (this.#sessions.size === 0) this.#emptied?.();
+    if (!session.isAuthenticated) return;
+    this.#tell("onDisconnect", () => {
+      const { userId, id: sessionId } = session;
+      this.#options.application.onDisconnect?.({ userId, sessionId, code });
+    });
+  }
+
+  /** Once a second. */
+  tick(): void {
+    for (const session of this.#sessions) session.tick(clockToleranceMs);
+    for (const [session, topics] of [...this.#unjoined]) {
+      this.#unjoined.delete(session);
+      for (const topic of topics)
+        this.#join(session, topic, (joined) => announceLate(session, topic, joined));
+    }
+  }
+
+  /** Takes nobody in from now on. */
+  startDraining(): void {
+    this.#isDraining = true;
+  }
+
+  /** Tells every client, closes all of them over up to `drainCloseMs`, and resolves when they are gone or `exitMs` has passed. */
+  async closeAll(exitMs: number): Promise<void> {
+    const sessions = [...this.#sessions];
+    if (sessions.length === 0) return;
+    const steps = Math.ceil(sessions.length / closesPerStep);
+    const pauseMs = Math.min(stepMs, this.limits.drainCloseMs / steps);
+    const retryAfterMs = Math.max(leastReturnMs, Math.round(steps * pauseMs));
+    for (const session of sessions) {
+      if (session.isAuthenticated)
+        session.send({ type: "closing", code: closeRules.draining.code, retryAfterMs });
+    }
+    const emptied = new Promise<void>((resolve) => {
+      this.#emptied = resolve;
+    });
+    const deadline = new Promise<void>((resolve) => {
+      setTimeout(resolve, exitMs).unref();
+    });
+    for (let step = 0; step < steps; step++) {
+      if (step > 0) await pause(pauseMs);
+      const batch = sessions.slice(step * closesPerStep, (step + 1) * closesPerStep);
+      for (const session of batch) session.close("draining");
+    }
+    if (this.#sessions.size > 0) await Promise.race([emptied, deadline]);
+  }
+
+  #joinable(session: Session): string[] {
+    return ownTopics(session.userId).filter((topic) => {
+      return session.format.binary || !this.#options.hub.namespace(topic).binary;
+    });
+  }
+
+  #join(session: Session, topic: string, answer: (joined: Joined) => void): void {
+    this.#options.hub.subscribe(session, topic, undefined, answer)?.catch(() => {
+      if (session.isOver) return;
+      const topics = this.#unjoined.get(session) ?? new Set();
+      this.#unjoined.set(session, topics.add(topic));
+    });
+  }
+
+  #tell(hook: string, call: () => void): void {
+    try {
+      call();
+    } catch (error) {
+      this.#options.log.error("hook-failed", { hook, error });
+    }
+  }
+}
+
+function announceLate(session: Session, topic: string, { position }: Joined): void {
+  if (position) session.send({ type: "reset", topic, ...position });
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms);
+  });
+}

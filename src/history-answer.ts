@@ -1,0 +1,44 @@
+// One page of history as an `ok` carries it: the right end of the retained history, within count and size.
+
+import type { Bridge, PositionedPublication } from "./bridge/bridge.ts";
+import type { Limits } from "./limits.ts";
+import type { HistoryFrame } from "./wire/frames.ts";
+
+const defaultLimit = 100;
+
+/**
+ * With `since`: what follows it, oldest first; a position of another epoch is before everything of this one. Without: the
+ * newest. `more`: the page was cut short by `limit` or by size; it goes on after its last publication, or without `since`
+ * before its first.
+ */
+export async function historyAnswer(
+  bridge: Bridge,
+  request: Pick<HistoryFrame, "topic" | "since" | "limit">,
+  limits: Limits,
+) {
+  const { topic, since, limit = defaultLimit } = request;
+  // One above the limit tells whether there are more.
+  let page = await bridge.history(topic, since?.offset, limit + 1);
+  if (since && page.epoch !== since.epoch) page = await bridge.history(topic, 0, limit + 1);
+  const ordered = since ? page.publications : page.publications.toReversed();
+  const kept = fitting(ordered.slice(0, limit), limits.recoveryChunkBytes);
+  return {
+    topic,
+    epoch: page.epoch,
+    offset: page.offset,
+    publications: since ? kept : kept.reverse(),
+    more: kept.length < ordered.length,
+  };
+}
+
+/** As many from the front as fit into a size, and one at least. */
+function fitting(publications: readonly PositionedPublication[], maxBytes: number): PositionedPublication[] {
+  const kept: PositionedPublication[] = [];
+  let bytes = 0;
+  for (const publication of publications) {
+    bytes += Buffer.byteLength(JSON.stringify(publication));
+    if (bytes > maxBytes && kept.length > 0) break;
+    kept.push(publication);
+  }
+  return kept;
+}

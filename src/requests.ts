@@ -1,0 +1,348 @@
+// What each client frame does: checks access, size and mode, then asks hub, bridge or application, and answers.
+
+import type { AccessRequest, Application, CallHandler } from "./application.ts";
+import type { Claims } from "./auth.ts";
+import type { Bridge, Publication } from "./bridge/bridge.ts";
+import { withDeadline } from "./deadline.ts";
+import { FanwireError } from "./errors.ts";
+import { covers } from "./grants.ts";
+import { historyAnswer } from "./history-answer.ts";
+import type { Hub, Joined } from "./hub.ts";
+import type { Limits } from "./limits.ts";
+import type { Log } from "./log.ts";
+import type { NamespaceOptions } from "./options.ts";
+import type { Session } from "./session.ts";
+import { checkData, copyData } from "./wire/data.ts";
+import type {
+  CallFrame,
+  ClientFrame,
+  HistoryFrame,
+  PublishFrame,
+  RefreshFrame,
+  SubscribeFrame,
+  UnsubscribeFrame,
+} from "./wire/frames.ts";
+
+export interface RequestsOptions {
+  readonly hub: Hub;
+  readonly bridge: Bridge;
+  readonly application: Application;
+  readonly verify: (token: string) => Promise<Claims>;
+  readonly limits: Limits;
+  readonly log: Log;
+  readonly now: () => number;
+}
+
+/** The topics a client is joined to without asking, and may join again without a grant. */
+export function ownTopics(userId: string): readonly string[] {
+  return [`user:${userId}`, "broadcast:all"];
+}
+
+/** How an idempotency key is told apart from another user's of the same name. Server-made ones have no user. */
+export function scopedKey(userId: string, key: string | undefined): string | undefined {
+  return key === undefined ? undefined : `${userId}\n${key}`;
+}
+
+export class Requests {
+  readonly #options: RequestsOptions;
+  readonly #calls: ReadonlyMap<string, CallHandler>;
+
+  constructor(options: RequestsOptions) {
+    this.#options = options;
+    this.#calls = new Map(Object.entries(options.application.calls ?? {}));
+  }
+
+  handle(session: Session, frame: ClientFrame, frameBytes: number): void {
+    switch (frame.type) {
+      case "ping":
+        this.#ping(session, frame.id);
+        break;
+      case "subscribe":
+        this.#subscribe(session, frame);
+        break;
+      case "unsubscribe":
+        this.#unsubscribe(session, frame);
+        break;
+      case "publish":
+        this.#publish(session, frame, frameBytes);
+        break;
+      case "history":
+        this.#history(session, frame);
+        break;
+      case "refresh":
+        this.#refresh(session, frame);
+        break;
+      case "call":
+        this.#call(session, frame);
+        break;
+    }
+  }
+
+  #ping(session: Session, id: number | undefined): void {
+    session.send({ type: "pong", ...(id !== undefined && { id }), timestamp: this.#options.now() });
+  }
+
+  #subscribe(session: Session, frame: SubscribeFrame): void {
+    const namespace = this.#options.hub.namespace(frame.topic);
+    if (namespace.binary && !session.format.binary) {
+      throw new FanwireError("mode-mismatch", "The namespace carries binary data: connect with MessagePack.");
+    }
+    this.#inOrder(session, frame.topic, frame.id, () => {
+      const allowed = this.#mayRead(session, frame.topic, namespace);
+      const subscribe = () => {
+        this.#checkTopicCount(session, frame.topic);
+        return this.#options.hub.subscribe(session, frame.topic, frame.since, (joined) => {
+          session.reply(frame.id, subscribed(frame.topic, joined));
+        });
+      };
+      return whenAllowed(allowed, frame, subscribe);
+    });
+  }
+
+  #unsubscribe(session: Session, frame: UnsubscribeFrame): void {
+    this.#inOrder(session, frame.topic, frame.id, () => {
+      if (!this.#options.hub.unsubscribe(session, frame.topic)) {
+        throw new FanwireError("not-subscribed", `There is no subscription to ${frame.topic}.`);
+      }
+      session.reply(frame.id, { topic: frame.topic });
+      return undefined;
+    });
+  }
+
+  #publish(session: Session, frame: PublishFrame, frameBytes: number): void {
+    const namespace = this.#options.hub.namespace(frame.topic);
+    if (frameBytes > namespace.maxPublishBytes) {
+      throw new FanwireError("too-large", `A publish here has at most ${namespace.maxPublishBytes} bytes.`);
+    }
+    checkMode(frame, namespace);
+    checkData(frame.data, { maxDepth: this.#options.limits.maxDataDepth, binary: namespace.binary });
+    const publication: Publication = {
+      data: frame.data,
+      timestamp: this.#options.now(),
+      ...(frame.event !== undefined && { event: frame.event }),
+      userId: session.userId,
+    };
+    this.#inOrder(session, frame.topic, frame.id, () => {
+      const allowed = this.#mayPublish(session, frame.topic, namespace);
+      return whenAllowed(allowed, frame, () => {
+        if (namespace.mode === "stream") return void this.#append(session, frame, publication);
+        const except = frame.echo === false ? session.socket : undefined;
+        this.#options.hub.publishVolatile(frame.topic, publication, except);
+        session.reply(frame.id, {});
+        return undefined;
+      });
+    });
+  }
+
+  /** Hands a publication to the bridge, which keeps the order of the calls: nothing has to wait for its answer. */
+  async #append(session: Session, frame: PublishFrame, publication: Publication): Promise<void> {
+    try {
+      session.enter();
+    } catch (failure) {
+      return session.fail(frame.id, this.#asFanwireError(failure));
+    }
+    try {
+      const key = scopedKey(session.userId, frame.idempotencyKey);
+      const { epoch, offset } = await this.#options.bridge.publish(frame.topic, publication, key);
+      session.reply(frame.id, { epoch, offset });
+    } catch (failure) {
+      session.fail(frame.id, this.#asFanwireError(failure));
+    } finally {
+      session.leave();
+    }
+  }
+
+  #history(session: Session, frame: HistoryFrame): void {
+    const { hub, bridge, limits } = this.#options;
+    const namespace = hub.namespace(frame.topic);
+    if (namespace.mode !== "stream") {
+      throw new FanwireError("mode-mismatch", `Topics of mode ${namespace.mode} have no history.`);
+    }
+    if (frame.limit !== undefined && frame.limit > limits.maxHistoryLimit) {
+      throw new FanwireError("bad-frame", `\`limit\` is at most ${limits.maxHistoryLimit}.`);
+    }
+    this.#inOrder(session, frame.topic, frame.id, () => {
+      const allowed = this.#mayRead(session, frame.topic, namespace);
+      return whenAllowed(allowed, frame, async () => {
+        session.reply(frame.id, await historyAnswer(bridge, frame, limits));
+      });
+    });
+  }
+
+  #refresh(session: Session, frame: RefreshFrame): void {
+    this.#concurrently(session, frame.id, async () => {
+      const claims = await this.#options.verify(frame.token);
+      if (claims.userId !== session.userId) {
+        throw new FanwireError("unauthorized", "A token of another user cannot refresh this connection.");
+      }
+      session.refresh(claims);
+      const left = await this.#leaveUngranted(session);
+      session.reply(frame.id, {
+        ...(claims.expiresAt !== undefined && { expiresAt: claims.expiresAt }),
+        ...(left.length > 0 && { left }),
+      });
+    });
+  }
+
+  async #leaveUngranted(session: Session): Promise<string[]> {
+    const left: string[] = [];
+    const topics = [...session.subscriptions.keys()].map((topic) => {
+      return session.inOrder(topic, async () => {
+        const { hub } = this.#options;
+        if (await this.#mayRead(session, topic, hub.namespace(topic))) return;
+        if (hub.unsubscribe(session, topic)) left.push(topic);
+      });
+    });
+    await Promise.all(topics);
+    return left;
+  }
+
+  #call(session: Session, frame: CallFrame): void {
+    const handler = this.#calls.get(frame.method);
+    if (!handler) {
+      throw new FanwireError(
+        "unknown-method",
+        `There is no call ${JSON.stringify(frame.method.slice(0, 64))}.`,
+      );
+    }
+    const rule = { maxDepth: this.#options.limits.maxDataDepth, binary: session.format.binary };
+    checkData(frame.data, rule);
+    this.#concurrently(session, frame.id, async () => {
+      const abort = session.startCall();
+      try {
+        const { callTimeoutMs } = this.#options.limits;
+        const context = contextOf(session, abort.signal);
+        const work = Promise.resolve().then(() => handler(frame.data, context));
+        const result = await withDeadline(work, callTimeoutMs, () => {
+          return new FanwireError("timeout", `${frame.method} did not answer within ${callTimeoutMs} ms.`);
+        });
+        session.reply(frame.id, { data: result === undefined ? null : copyData(result, rule) });
+      } catch (failure) {
+        throw this.#callFailure(frame.method, failure);
+      } finally {
+        session.endCall(abort);
+      }
+    });
+  }
+
+  #callFailure(method: string, failure: unknown): FanwireError {
+    if (failure instanceof FanwireError) return failure;
+    this.#options.log.error("call-failed", { method, error: failure });
+    return new FanwireError("call-failed", `${method} failed.`);
+  }
+
+  #checkTopicCount(session: Session, topic: string): void {
+    const most = this.#options.limits.maxTopicsPerConnection;
+    if (session.subscriptions.size >= most && !session.subscriptions.has(topic)) {
+      throw new FanwireError("too-many", `A connection has at most ${most} topics.`);
+    }
+  }
+
+  #mayRead(session: Session, topic: string, namespace: NamespaceOptions): boolean | Promise<boolean> {
+    if (ownTopics(session.userId).includes(topic)) return true;
+    return this.#decide(session, "subscribe", topic, () => {
+      if (namespace.subscribe === "grant") return covers(session.claims.subscribe, topic, session.userId);
+      return namespace.subscribe === "members";
+    });
+  }
+
+  #mayPublish(session: Session, topic: string, namespace: NamespaceOptions): boolean | Promise<boolean> {
+    return this.#decide(session, "publish", topic, () => {
+      if (namespace.publish === "grant") return covers(session.claims.publish, topic, session.userId);
+      if (namespace.publish === "none") return false;
+      if (session.subscriptions.has(topic)) return true;
+      throw new FanwireError("not-subscribed", `Publishing to ${topic} needs a subscription to it.`);
+    });
+  }
+
+  /** Others' `user:` topics are refused to everybody; else the application decides if it wants to, else the rules do. */
+  #decide(
+    session: Session,
+    action: AccessRequest["action"],
+    topic: string,
+    byRules: () => boolean,
+  ): boolean | Promise<boolean> {
+    if (topic.startsWith("user:") && topic !== `user:${session.userId}`) return false;
+    const { authorize } = this.#options.application;
+    if (!authorize) return byRules();
+    const { userId, info } = session.claims;
+    const verdict = authorize({ action, topic, userId, info });
+    if (!(verdict instanceof Promise)) return verdict ?? byRules();
+    const { callTimeoutMs } = this.#options.limits;
+    const late = () => new FanwireError("timeout", "Authorisation did not answer in time.");
+    return withDeadline(verdict, callTimeoutMs, late).then((answer) => answer ?? byRules());
+  }
+
+  /** Runs an operation after the earlier ones on its topic, counts it while it is waited for, and answers its failure. */
+  #inOrder(
+    session: Session,
+    topic: string,
+    id: number | undefined,
+    operation: () => Promise<void> | undefined,
+  ): void {
+    session.enter();
+    const settle = (failure?: unknown) => {
+      session.leave();
+      if (failure !== undefined && !session.isOver) session.fail(id, this.#asFanwireError(failure));
+    };
+    void session.inOrder(topic, () => {
+      if (session.isOver) return void settle();
+      try {
+        const running = operation();
+        if (running) return running.then(() => settle(), settle);
+        settle();
+      } catch (failure) {
+        settle(failure);
+      }
+      return undefined;
+    });
+  }
+
+  #concurrently(session: Session, id: number | undefined, operation: () => Promise<void>): void {
+    session.enter();
+    operation()
+      .catch((failure: unknown) => session.fail(id, this.#asFanwireError(failure)))
+      .finally(() => session.leave());
+  }
+
+  #asFanwireError(failure: unknown): FanwireError {
+    if (failure instanceof FanwireError) return failure;
+    this.#options.log.error("request-failed", { error: failure });
+    return new FanwireError("internal", "The server failed to do this.");
+  }
+}
+
+function checkMode(frame: PublishFrame, namespace: NamespaceOptions): void {
+  if (namespace.mode === "stream") {
+    if (frame.echo === undefined || frame.echo) return;
+    throw new FanwireError(
+      "mode-mismatch",
+      "`echo: false` is for volatile topics: a stream reaches everybody.",
+    );
+  }
+  if (frame.idempotencyKey !== undefined) {
+    throw new FanwireError("mode-mismatch", "`idempotencyKey` is for topics with a history.");
+  }
+}
+
+function subscribed(topic: string, joined: Joined): Readonly<Record<string, unknown>> {
+  const { mode, position, recovered, publications } = joined;
+  return position ? { topic, mode, ...position, recovered, publications } : { topic, mode };
+}
+
+function contextOf(session: Session, signal: AbortSignal) {
+  return { userId: session.userId, sessionId: session.id, info: session.claims.info, signal };
+}
+
+/** Goes on when access is given; most often that is known at once, and then nothing is awaited. */
+function whenAllowed(
+  allowed: boolean | Promise<boolean>,
+  frame: { readonly type: string; readonly topic: string },
+  go: () => Promise<void> | undefined,
+): Promise<void> | undefined {
+  const proceed = (answer: boolean) => {
+    if (answer) return go();
+    throw new FanwireError("forbidden", `The token does not grant ${frame.type} on ${frame.topic}.`);
+  };
+  return typeof allowed === "boolean" ? proceed(allowed) : allowed.then(proceed);
+}

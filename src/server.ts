@@ -1,0 +1,248 @@
+// The library's entry and composition root: wires the rooms into one node and lends it to an application.
+
+import { randomUUID } from "node:crypto";
+import type { Application } from "./application.ts";
+import { createVerifier } from "./auth.ts";
+import type { Bridge, HistoryRule, Position, Publication } from "./bridge/bridge.ts";
+import { LocalBridge } from "./bridge/local.ts";
+import { developmentMode, resolveOptions } from "./config.ts";
+import { Connections } from "./connections.ts";
+import type { CreateEngine, Engine } from "./engine/engine.ts";
+import { FanwireError } from "./errors.ts";
+import { createHttp } from "./http.ts";
+import { Hub } from "./hub.ts";
+import { createLog, type Log } from "./log.ts";
+import type { InputOptions, Options } from "./options.ts";
+import { Requests } from "./requests.ts";
+import type { Session } from "./session.ts";
+import { copyData } from "./wire/data.ts";
+import { checkTopicName } from "./wire/topic-name.ts";
+
+export type { AccessRequest, Application, CallContext, CallHandler, ConnectionEvent } from "./application.ts";
+export type { Position } from "./bridge/bridge.ts";
+export { type CloseReason, closeRules, type ErrorCode, errorRules, FanwireError } from "./errors.ts";
+export type { Log } from "./log.ts";
+export { ConfigError, type InputOptions, type NamespaceInput } from "./options.ts";
+
+/** What goes with a publication of the application's own. */
+export interface PublishOptions {
+  /** What kind of message it is, up to the application. */
+  readonly event?: string;
+  /** On whose behalf; clients see it as the publisher. */
+  readonly userId?: string;
+  /** A second publication of the topic under the same key is not made. Streams only. Scope: the topic. */
+  readonly idempotencyKey?: string;
+}
+
+/** A running node. */
+export interface Server {
+  readonly address: { readonly host: string; readonly port: number; readonly engine: "bun" | "uws" };
+  /**
+   * Publishes to every subscriber of a topic. `data`: the JSON data model; it is copied. Resolves to the publication's
+   * position once it is accepted, to nothing for a volatile topic. Rejects with a FanwireError: `bad-topic`,
+   * `unknown-namespace`, `bad-data`, `mode-mismatch`, `unavailable`, `outcome-unknown`.
+   */
+  publish(topic: string, data: unknown, options?: PublishOptions): Promise<Position | undefined>;
+  /** Publishes to everyone: the topic `broadcast:all`. */
+  broadcast(data: unknown, options?: PublishOptions): Promise<Position | undefined>;
+  /** Publishes to all devices of a user: the topic `user:<userId>`. */
+  sendToUser(userId: string, data: unknown, options?: PublishOptions): Promise<Position | undefined>;
+  /** Drains: takes nobody in, tells all clients to come back elsewhere (1012), and stops. Repeated calls share one end. */
+  close(): Promise<void>;
+}
+
+export interface ServerInput extends InputOptions, Application {
+  /** Where log lines go; by default to standard output as JSON. */
+  readonly log?: Log;
+}
+
+/**
+ * Starts a node and resolves when it listens. Rejects with a ConfigError for an option that cannot be used, and with the
+ * system's error (`code` `EADDRINUSE` and the like) where it cannot listen.
+ */
+export async function createServer(input: ServerInput = {}): Promise<Server> {
+  const { calls, authorize, onConnect, onDisconnect, log, ...rest } = input;
+  const application: Application = {
+    ...(calls && { calls }),
+    ...(authorize && { authorize }),
+    ...(onConnect && { onConnect }),
+    ...(onDisconnect && { onDisconnect }),
+  };
+  return startNode(resolveOptions(rest), application, log);
+}
+
+/** @internal Starts a node with options that are complete already. */
+export async function startNode(options: Options, application: Application = {}, log?: Log): Promise<Server> {
+  const node = new Node(options, application, await loadEngine(), log ?? createLog(options.logLevel));
+  await node.start();
+  return node;
+}
+
+/** The engine of the runtime this runs on. Loaded on demand: neither can be loaded in the other's runtime. */
+async function loadEngine(): Promise<CreateEngine> {
+  if (process.versions.bun !== undefined) return (await import("./engine/bun.ts")).createBunEngine;
+  return (await import("./engine/uws.ts")).createUwsEngine;
+}
+
+const tickMs = 1000;
+/** Room above our own limits, so that it is ours that clients meet, with a code that says so. */
+const engineSlack = 2;
+
+/** @internal One node with all its rooms, on any engine. Benchmarks bring an engine that they time. */
+export class Node implements Server {
+  readonly #options: Options;
+  readonly #bridge: Bridge;
+  readonly #hub: Hub;
+  readonly #connections: Connections;
+  readonly #engine: Engine<Session>;
+  readonly #log: Log;
+  #address: Server["address"] | undefined;
+  #ticking: ReturnType<typeof setInterval> | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: Options, application: Application, createEngine: CreateEngine, log: Log) {
+    const now = Date.now;
+    const { limits, namespaces } = options;
+    const isDevelopment = developmentMode(options);
+    this.#options = options;
+    this.#log = log;
+    this.#bridge = createBridge(options, now);
+    const bridge = this.#bridge;
+    this.#hub = new Hub({ bridge, namespaces, limits, now });
+    const { jwtSecret, jwtIssuer, jwtAudience } = options;
+    const verify =
+      jwtSecret === undefined
+        ? undefined
+        : createVerifier(
+            { jwtSecret, limits, ...(jwtIssuer && { jwtIssuer }), ...(jwtAudience && { jwtAudience }) },
+            now,
+          );
+    const admission = { isLoopbackOnly: isDevelopment, allowedOrigins: options.allowedOrigins };
+    this.#connections = new Connections({
+      nodeId: options.nodeId,
+      limits,
+      hub: this.#hub,
+      requests: new Requests({
+        hub: this.#hub,
+        bridge,
+        application,
+        verify: verify ?? refuseTokens,
+        limits,
+        log,
+        now,
+      }),
+      admission,
+      verify,
+      application,
+      log,
+      now,
+      newId: randomUUID,
+    });
+    const connections = this.#connections;
+    const http = createHttp({
+      admission,
+      hasPage: isDevelopment,
+      isReady: () => !connections.isDraining && this.#hub.bridgeIsAlive,
+    });
+    this.#engine = createEngine<Session>(
+      {
+        upgrade: (request) => connections.upgrade(request),
+        open: (socket) => connections.open(socket),
+        message: (socket, payload) => connections.message(socket, payload),
+        drain: (socket) => connections.drain(socket),
+        pong: (socket) => connections.pong(socket),
+        closed: (socket, code) => connections.closed(socket, code),
+        http,
+      },
+      {
+        maxPayloadBytes: limits.maxFrameBytes * engineSlack,
+        maxBufferedBytes: limits.hardBufferedBytes,
+      },
+    );
+    this.#hub.deliverTo(this.#engine as Engine<unknown>);
+  }
+
+  get address(): Server["address"] {
+    return this.#address!;
+  }
+
+  async start(): Promise<void> {
+    const { host, port, nodeId } = this.#options;
+    await this.#bridge.start(this.#hub);
+    let chosen: number;
+    try {
+      chosen = await this.#engine.listen(host, port);
+    } catch (error) {
+      await this.#bridge.close();
+      throw error;
+    }
+    this.#address = { host, port: chosen, engine: this.#engine.name };
+    this.#ticking = setInterval(() => this.#tick(), tickMs);
+    const mode = developmentMode(this.#options) ? "development" : "production";
+    this.#log.info("listening", { ...this.#address, nodeId, mode });
+  }
+
+  async publish(topic: string, data: unknown, options: PublishOptions = {}): Promise<Position | undefined> {
+    const namespace = this.#hub.namespace(checkTopicName(topic));
+    const { event, userId, idempotencyKey } = options;
+    const publication: Publication = {
+      data: copyData(data, { maxDepth: this.#options.limits.maxDataDepth, binary: namespace.binary }),
+      timestamp: Date.now(),
+      ...(event !== undefined && { event }),
+      ...(userId !== undefined && { userId }),
+    };
+    if (this.#closing) throw new FanwireError("draining", "This node is closing.");
+    if (namespace.mode === "stream") return this.#bridge.publish(topic, publication, idempotencyKey);
+    if (idempotencyKey !== undefined) {
+      throw new FanwireError("mode-mismatch", "`idempotencyKey` is for topics with a history.");
+    }
+    this.#hub.publishVolatile(topic, publication);
+    return undefined;
+  }
+
+  broadcast(data: unknown, options?: PublishOptions): Promise<Position | undefined> {
+    return this.publish("broadcast:all", data, options);
+  }
+
+  sendToUser(userId: string, data: unknown, options?: PublishOptions): Promise<Position | undefined> {
+    return this.publish(`user:${userId}`, data, options);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    const { drainExitMs } = this.#options.limits;
+    this.#log.info("draining", { connections: this.#connections.count });
+    this.#connections.startDraining();
+    await this.#connections.closeAll(drainExitMs);
+    clearInterval(this.#ticking);
+    await this.#engine.close();
+    await this.#bridge.close();
+    this.#log.info("closed");
+  }
+
+  #tick(): void {
+    this.#connections.tick();
+    this.#hub.tick();
+  }
+}
+
+async function refuseTokens(): Promise<never> {
+  throw new FanwireError("unauthorized", "Development mode has no secret to verify a token with.");
+}
+
+function createBridge(options: Options, now: () => number): Bridge {
+  const { maxStoredTopics, idempotencyTtlMs, maxIdempotencyKeys } = options.limits;
+  const nothing: HistoryRule = { size: 0, ttlMs: 0 };
+  return new LocalBridge({
+    historyRule: (topic) => options.namespaces.get(topic.slice(0, topic.indexOf(":")))?.history ?? nothing,
+    maxStoredTopics,
+    idempotencyTtlMs,
+    maxIdempotencyKeys,
+    now,
+    newEpoch: () => randomUUID().slice(0, 8),
+  });
+}

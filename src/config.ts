@@ -355,6 +355,13 @@ export function describeOptions(): readonly OptionRow[] {
       rows.push({ name: prefix + name, variable, default: standard, bounds, meaning });
     }
   };
+  rows.push({
+    name: "",
+    variable: "FANWIRE_CONFIG",
+    default: "none",
+    bounds: "a path",
+    meaning: "JSON file with options by name; variables win over it.",
+  });
   add("", optionRules);
   add("namespaces.*.", namespaceRules);
   add("namespaces.*.history.", historyRules);

@@ -78,7 +78,7 @@ describe("precedence", () => {
       namespaces: {
         room: { history: { size: 5 }, publish: "members" },
         user: { mode: "volatile" },
-        constructor: { mode: "stream" },
+        constructor: { mode: "stream" as const },
       },
     });
     expect(namespaces.get("room")).toMatchObject({

@@ -1,0 +1,124 @@
+// The rules of the house: one door per dependency, pure rooms, small files that say what they are, nothing left undone.
+
+import { expect, test } from "bun:test";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+const root = new URL("..", import.meta.url).pathname;
+const ours = ["src", "test", "scripts", "bench", "examples", ".ci"];
+
+/** Files of a folder with these endings, as paths from the project's root. */
+function files(folder: string, ending: RegExp): string[] {
+  return readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && ending.test(entry.name))
+    .map((entry) => join(entry.parentPath, entry.name).slice(root.length));
+}
+
+const read = (path: string) => readFileSync(join(root, path), "utf8");
+const sources = files("src", /\.ts$/);
+const tests = files("test", /\.test\.ts$/);
+
+/** A file's text without comments, so that a rule may be spoken of. */
+const code = (path: string) => read(path).replace(/\/\*[\s\S]*?\*\/|(^|\s)\/\/.*$/gm, "$1");
+
+/** `path: line` for every line of code that matches. */
+function findings(paths: readonly string[], pattern: RegExp): string[] {
+  return paths.flatMap((path) =>
+    code(path)
+      .split("\n")
+      .filter((line) => pattern.test(line))
+      .map((line) => `${path}: ${line.trim()}`),
+  );
+}
+
+test("each dependency has one door", () => {
+  const doors: Record<string, string> = {
+    bun: "src/engine/bun.ts",
+    "uWebSockets.js": "src/engine/uws.ts",
+    jose: "src/auth.ts",
+    msgpackr: "src/wire/msgpack.ts",
+    pino: "src/log.ts",
+    zod: "src/config.ts",
+  };
+  const imported = /(?:from|import)\s*\(?\s*["']([^"'.][^"']*)["']/g;
+  const through = new Set<string>();
+  for (const path of sources) {
+    for (const [, name = ""] of code(path).matchAll(imported)) {
+      if (name.startsWith("node:")) continue;
+      const dependency = name.replace(/[/:].*/, "");
+      through.add(`${dependency} in ${path}`);
+    }
+  }
+  const { bun: _, ...packages } = doors;
+  for (const [dependency, path] of Object.entries(packages)) {
+    expect([...through].filter((use) => use.startsWith(`${dependency} in `))).toEqual([
+      `${dependency} in ${path}`,
+    ]);
+  }
+  const strangers = [...through].filter(
+    (use) => doors[use.replace(/ in .*/, "")] !== use.replace(/.* in /, ""),
+  );
+  expect(strangers).toEqual([]);
+  const elsewhere = sources.filter((path) => path !== doors.bun);
+  expect(findings(elsewhere, /\bBun\./)).toEqual([]);
+  expect(findings(["src/engine/bun.ts"], /\bBun\./)).not.toEqual([]);
+});
+
+test("the packages a user installs are the ones that have a door", () => {
+  const { dependencies } = JSON.parse(read("package.json"));
+  expect(Object.keys(dependencies).sort()).toEqual(["jose", "msgpackr", "pino", "zod"]);
+});
+
+test("only the process reads the environment and ends itself", () => {
+  const others = sources.filter((path) => path !== "src/main.ts");
+  expect(findings(others, /\bprocess\.(env|exit|exitCode|argv|on)\b|\bimport\.meta\.env\b/)).toEqual([]);
+});
+
+test("pure rooms have no clock, no chance, no timers and no input or output", () => {
+  const wire = sources.filter((path) => path.startsWith("src/wire/"));
+  const pure = ["src/topic.ts", "src/grants.ts", "src/origin.ts", "src/rate.ts", "src/limits.ts", ...wire];
+  expect(wire.length).toBeGreaterThan(3);
+  const impure =
+    /\bDate\b|\bMath\.random\b|\bset(Timeout|Interval|Immediate)\b|\bperformance\b|\bcrypto\b|"node:/;
+  expect(findings(pure, impure)).toEqual([]);
+});
+
+test("every source opens with a comment that says what it is", () => {
+  const silent = sources.filter((path) => !/^(#!.*\n)?\/\/ [A-Z`]/.test(read(path)));
+  expect(silent).toEqual([]);
+});
+
+test("no file is longer than 400 lines", () => {
+  const all = ["src", "test", "scripts", "bench", "examples"].flatMap((folder) =>
+    files(folder, /\.(ts|mjs)$/),
+  );
+  const long = all.filter((path) => read(path).trimEnd().split("\n").length > 400);
+  expect(all.length).toBeGreaterThan(20);
+  expect(long).toEqual([]);
+});
+
+test("no test is left out, and none shuts others out", () => {
+  expect(tests).toContain("test/tidy.test.ts");
+  expect(findings(tests, /\.(skip|todo|only|skipIf|todoIf|failing)\b\W/)).toEqual([]);
+});
+
+test("no file names a registry's host, or anything outside the project", () => {
+  const all = [
+    ...readdirSync(root, { withFileTypes: true }).flatMap((entry) => (entry.isFile() ? [entry.name] : [])),
+    ...ours.flatMap((folder) => files(folder, /^(?!.*\.(png|ico|woff2)$)/)),
+  ];
+  const outside = [["..", "shared"].join("/"), ["", "work", ""].join("/")];
+  expect(all).toContain("package-lock.json");
+  const registry = /\bregistry\.[a-z-]+\.[a-z]{2,}\b/;
+  expect(all.filter((path) => registry.test(read(path)))).toEqual([]);
+  expect(all.filter((path) => outside.some((words) => read(path).includes(words)))).toEqual([]);
+});
+
+test("the lockfile says what to install and not from where", () => {
+  const { packages } = JSON.parse(read("package-lock.json"));
+  const named = Object.values<{ resolved?: string }>(packages).filter(
+    ({ resolved }) => resolved !== undefined,
+  );
+  expect(Object.keys(packages).length).toBeGreaterThan(20);
+  expect(named).toEqual([]);
+});

@@ -1,0 +1,156 @@
+// The contract of src/bridge/bridge.ts as a suite that every bridge passes.
+
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import type { Bridge, BridgeEvents, Position, Publication } from "../../src/bridge/bridge.ts";
+
+/** A bridge under test: history of `historySize` publications and `historyTtlMs`, and a clock that `wait` moves. */
+export interface BridgeUnderTest {
+  readonly bridge: Bridge;
+  wait(ms: number): Promise<void>;
+  end(): Promise<void>;
+}
+
+export const historySize = 5;
+export const historyTtlMs = 60_000;
+export const idempotencyTtlMs = 10_000;
+
+/** What a node sees of its bridge, as lines in order. */
+class Node implements BridgeEvents {
+  readonly seen: string[] = [];
+  isAlive = false;
+
+  deliver(topic: string, publications: readonly { readonly offset: number; readonly data: unknown }[]): void {
+    for (const { offset, data } of publications) this.seen.push(`${topic} ${offset} ${data}`);
+  }
+
+  reset(topic: string, position: Position): void {
+    this.seen.push(`${topic} reset ${position.offset}`);
+  }
+
+  relayed(topic: string, publication: Publication): void {
+    this.seen.push(`${topic} relayed ${publication.data}`);
+  }
+
+  alive(alive: boolean): void {
+    this.isAlive = alive;
+  }
+}
+
+export function testBridge(name: string, create: () => Promise<BridgeUnderTest>): void {
+  describe(`the bridge ${name}`, () => {
+    let under: BridgeUnderTest;
+    let bridge: Bridge;
+    let node: Node;
+    let now = 1_000_000;
+    const publication = (data: unknown): Publication => ({ data, timestamp: now });
+
+    beforeEach(async () => {
+      now = 1_000_000;
+      under = await create();
+      bridge = under.bridge;
+      node = new Node();
+      await bridge.start(node);
+    });
+    afterEach(() => under.end());
+
+    async function wait(ms: number): Promise<void> {
+      now += ms;
+      await under.wait(ms);
+    }
+
+    test("is alive once it has started", () => {
+      expect(node.isAlive).toBe(true);
+    });
+
+    test("delivers from the position it was joined at, in the order of the calls, before the publish resolves", async () => {
+      await bridge.publish("room:1", publication("a"));
+      const joined = await bridge.join("room:1");
+      expect(joined.offset).toBe(1);
+      const calls = ["b", "c", "d"].map((data) => bridge.publish("room:1", publication(data)));
+      const last = await calls[2]!;
+      expect(node.seen).toEqual(["room:1 2 b", "room:1 3 c", "room:1 4 d"]);
+      expect(last).toEqual({ epoch: joined.epoch, offset: 4 });
+    });
+
+    test("delivers nothing of topics that were not joined, or were left", async () => {
+      await bridge.join("room:1");
+      await bridge.publish("room:2", publication("other"));
+      bridge.leave("room:1");
+      await bridge.publish("room:1", publication("late"));
+      expect(node.seen).toEqual([]);
+    });
+
+    test("continues a topic that is joined again where it stands", async () => {
+      const first = await bridge.join("room:1");
+      bridge.leave("room:1");
+      await bridge.publish("room:1", publication("missed"));
+      const second = await bridge.join("room:1");
+      expect(second).toEqual({ epoch: first.epoch, offset: 1 });
+      await bridge.publish("room:1", publication("seen"));
+      expect(node.seen).toEqual(["room:1 2 seen"]);
+    });
+
+    test("makes one publication of an idempotency key, and answers its position each time", async () => {
+      await bridge.join("room:1");
+      const first = bridge.publish("room:1", publication("once"), "key");
+      const doubled = bridge.publish("room:1", publication("once"), "key");
+      expect(await doubled).toEqual(await first);
+      await bridge.publish("room:1", publication("other"), "other");
+      expect(await bridge.publish("room:1", publication("once"), "key")).toEqual(await first);
+      expect(node.seen).toEqual(["room:1 1 once", "room:1 2 other"]);
+    });
+
+    test("keeps idempotency keys apart by topic, and for their time only", async () => {
+      await bridge.publish("room:1", publication("a"), "key");
+      expect((await bridge.publish("room:2", publication("b"), "key")).offset).toBe(1);
+      await wait(idempotencyTtlMs - 1);
+      expect((await bridge.publish("room:1", publication("a"), "key")).offset).toBe(1);
+      await wait(1);
+      expect((await bridge.publish("room:1", publication("a"), "key")).offset).toBe(2);
+    });
+
+    async function offsets(after: number | undefined, limit: number): Promise<number[]> {
+      const page = await bridge.history("room:1", after, limit);
+      return page.publications.map(({ offset }) => offset);
+    }
+
+    test("gives history after an offset, or the newest, oldest first", async () => {
+      for (const data of [1, 2, 3, 4]) await bridge.publish("room:1", publication(data));
+      expect(await offsets(1, 2)).toEqual([2, 3]);
+      expect(await offsets(3, 9)).toEqual([4]);
+      expect(await offsets(4, 9)).toEqual([]);
+      expect(await offsets(99, 9)).toEqual([]);
+      expect(await offsets(undefined, 3)).toEqual([2, 3, 4]);
+      expect(await offsets(undefined, 9)).toEqual([1, 2, 3, 4]);
+    });
+
+    test("keeps of history what size and age allow, and the position beyond both", async () => {
+      for (let count = 1; count <= historySize + 2; count++)
+        await bridge.publish("room:1", publication(count));
+      expect(await offsets(0, 99)).toEqual([3, 4, 5, 6, 7]);
+      await wait(historyTtlMs - 1);
+      await bridge.publish("room:1", publication(8));
+      expect(await offsets(0, 99)).toEqual([4, 5, 6, 7, 8]);
+      await wait(1);
+      expect(await offsets(0, 99)).toEqual([8]);
+      await wait(historyTtlMs);
+      const page = await bridge.history("room:1", 0, 99);
+      expect(page.publications).toEqual([]);
+      expect(page.offset).toBe(8);
+    });
+
+    test("gives back what it was given", async () => {
+      const whole = { data: { a: [1, null] }, timestamp: now, event: "e", userId: "u" };
+      await bridge.publish("room:1", whole);
+      const page = await bridge.history("room:1", 0, 1);
+      expect(page.publications).toEqual([{ ...whole, offset: 1 }]);
+    });
+
+    test("never gives a node its own relays back", async () => {
+      await bridge.join("game:1");
+      bridge.relay("game:1", publication("x"));
+      await bridge.join("game:2");
+      expect(node.seen).toEqual([]);
+    });
+  });
+}

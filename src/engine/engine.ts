@@ -5,8 +5,9 @@
 export type Payload = string | Uint8Array;
 
 /**
- * What became of a direct send. `sent`: the kernel has it. `queued`: it waits in the socket's buffer and leaves in order.
- * `dropped`: it will never leave (the socket is closed, or over `maxBufferedBytes` and about to be closed).
+ * What became of a direct send. `sent`: the kernel has it, or gets it when the present turn ends. `queued`: it waits in the
+ * socket's buffer and leaves in order. `dropped`: it will never leave (the socket is closed, or was cut for being over
+ * `maxBufferedBytes`).
  */
 export type SendOutcome = "sent" | "queued" | "dropped";
 
@@ -17,7 +18,8 @@ export type SendOutcome = "sent" | "queued" | "dropped";
  * size. A socket receives what is published to a native topic after `subscribe` returned, and everything published before
  * `unsubscribe` was called, also when both happen in one turn.
  *
- * After the connection has closed every method is a harmless no-op: `send` answers `dropped`, `bufferedBytes` 0.
+ * After the connection has closed every method is a harmless no-op: `send` answers `dropped`, `bufferedBytes` 0, and `cork`
+ * still runs its work.
  */
 export interface Socket<Data> {
   /** The object that `upgrade` accepted the connection with. */
@@ -35,7 +37,8 @@ export interface Socket<Data> {
   cork(work: () => void): void;
   /**
    * Sends a close frame behind everything already queued, then ends the connection. `closed` is called once, with this
-   * code, within this call or in a later turn. A peer that never answers is cut after the engine's idle time (120 s).
+   * code, after this call has returned. A peer that never answers is cut after the engine's idle time (120 s). On a socket
+   * already over `maxBufferedBytes` uWebSockets.js loses the frame and what is queued: the peer sees 1006.
    */
   close(code: number, reason: string): void;
   /** Cuts the connection without a close frame. `closed` is called with 1006. */
@@ -45,11 +48,11 @@ export interface Socket<Data> {
 /** What is known of a request: a copy, valid for as long as anybody likes. */
 export interface HttpRequest {
   readonly method: string;
-  /** The path without the query, as sent: it begins with `/` and is not decoded. */
+  /** The path without the query, not decoded. As sent, except that Bun has resolved `.` and `..`. It begins with `/`. */
   readonly path: string;
   /** The query without `?`, as sent. */
   readonly query: string;
-  /** Header names in lower case. A header sent twice is joined by `, `. */
+  /** Header names in lower case. A header sent twice is joined by `, `, a cookie by `; `. */
   readonly headers: ReadonlyMap<string, string>;
   readonly remoteAddress: string;
 }
@@ -67,7 +70,8 @@ export type UpgradeDecision<Data> =
 
 /**
  * The engine's calls into fanwire. They never overlap, and one that throws harms nobody but its own connection.
- * Per connection: `upgrade`, then `open`, then any of the others, then `closed` exactly once and nothing after it.
+ * Per connection: `upgrade`, then `open`, then any of the others, then `closed` exactly once and nothing after it. `closed`
+ * never comes within a call into the engine, so that a loop which sends to many sockets sees none of them go meanwhile.
  */
 export interface EngineHandlers<Data> {
   /** Decides at once: an engine cannot wait here (see the traps in uws.ts), so tokens are verified after `open`. */
@@ -84,9 +88,12 @@ export interface EngineHandlers<Data> {
 }
 
 export interface EngineLimits {
-  /** Largest inbound message. A larger one closes the connection: 1009 on Bun, a bare 1006 on uWebSockets.js. */
+  /** Largest inbound message. A larger one cuts the connection: the peer sees 1009 from Bun, `closed` says 1006 on both. */
   readonly maxPayloadBytes: number;
-  /** A socket that would have to buffer more is closed: nothing is ever dropped from a socket that lives on. */
+  /**
+   * A socket over it is cut, 1006, by the next thing meant for it; on Bun a publication may take a quarter more until then.
+   * What the peer did get before that has no hole: nothing is ever sent behind something dropped.
+   */
   readonly maxBufferedBytes: number;
 }
 
@@ -107,7 +114,7 @@ export interface Engine<Data> {
    */
   publish(nativeTopic: string, payload: Payload, except?: Socket<Data>): void;
   subscriberCount(nativeTopic: string): number;
-  /** Stops listening, cuts what is still connected and resolves once the port is free again. */
+  /** Stops listening, cuts what is still connected (1006, or 1001 on Bun) and resolves once the port is free again. */
   close(): Promise<void>;
 }
 

@@ -313,8 +313,14 @@ function writeReply(native: NativeReply, request: HttpRequest, reply: HttpReply)
   native.writeStatus(`${reply.status} ${STATUS_CODES[reply.status] ?? ""}`);
   for (const [name, value] of Object.entries(reply.headers ?? {})) native.writeHeader(name, value);
   const body: RecognizedString = reply.body ?? "";
-  if (request.method === "HEAD") native.endWithoutBody(Buffer.byteLength(body));
-  else native.end(body);
+  if (request.method !== "HEAD") {
+    native.end(body);
+    return;
+  }
+  // `endWithoutBody` can announce a length itself, but then waits for that many bytes and never counts as an answer: the
+  // process is ended for it.
+  native.writeHeader("Content-Length", String(Buffer.byteLength(body)));
+  native.endWithoutBody();
 }
 
 /** Resolves to a port that could be bound just now, or rejects with the reason why this one cannot be. */

@@ -39,10 +39,12 @@ export class EngineHost {
   }
 
   /** Connects, and resolves when the engine has opened the connection: `n` is its number in steps and events. */
-  async connect(options: ConnectOptions = {}): Promise<WebSocketClient & { n: number; opened: HostEvent }> {
+  async connect(
+    options: ConnectOptions & { port?: number } = {},
+  ): Promise<WebSocketClient & { n: number; opened: HostEvent }> {
     const n = ++this.#connections;
     const [path, query] = (options.path ?? "/").split("?");
-    const client = await connect(this.port, {
+    const client = await connect(options.port ?? this.port, {
       ...options,
       path: `${path}?n=${n}${query ? `&${query}` : ""}`,
     });
@@ -56,7 +58,7 @@ export class EngineHost {
   }
 
   /** Has the steps run inside the next call of a handler for this connection: `cause` brings that call about. */
-  async during(event: string, n: number, steps: Step[], cause: () => void): Promise<unknown[]> {
+  async during(event: string, n: number, steps: Step[], cause: () => unknown): Promise<unknown[]> {
     this.#write({ steps, during: [event, n] });
     await this.#inbox.take("scripted");
     cause();
@@ -74,6 +76,7 @@ export class EngineHost {
   }
 
   async stop(): Promise<void> {
+    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
     const exited = new Promise((resolve) => this.#process.once("exit", resolve));
     this.#process.kill();
     await exited;

@@ -1,0 +1,4 @@
+// Holds src/engine/bun.ts to the engine contract.
+import { engineContract } from "./contract/engine.ts";
+
+engineContract("bun");

@@ -44,6 +44,17 @@ describe.each([json, msgpack])("the format $name", (format: WireFormat) => {
     );
   });
 
+  test("writes data whose keys are names of an object's own methods", () => {
+    const data = {
+      constructor: 1,
+      toJSON: 1,
+      hasOwnProperty: 1,
+      nested: [{ constructor: null, toJSON: "x" }],
+    };
+    const frame = { type: "message", topic: "room:1", data, timestamp: 1 } as const;
+    expect(format.decode(format.encode(frame))).toEqual(frame);
+  });
+
   test("answers anything else with bad-frame", () => {
     const wrongKind = format === json ? new Uint8Array([0x80]) : "{}";
     expect(codeOf(() => format.decode(wrongKind))).toBe("bad-frame");
@@ -229,6 +240,11 @@ describe("data", () => {
     expect(codeOf(() => copyData([[{ a: [] }]], rule))).toBe("bad-data");
   });
 
+  test("has no number that is not finite, which JSON spells 1e400", () => {
+    expect(codeOf(() => checkData(JSON.parse('{"a":[1e308]}'), rule))).toBe("none");
+    expect(codeOf(() => checkData(JSON.parse('{"a":[1e400]}'), rule))).toBe("bad-data");
+  });
+
   test("has binary values only where they are admitted", () => {
     const value = { image: Uint8Array.of(1, 2) };
     expect(codeOf(() => checkData(value, rule))).toBe("bad-data");
@@ -249,5 +265,10 @@ describe("data", () => {
     value.a.push(2);
     expect(copy).toEqual({ a: [1, { b: "c" }] });
     expect(Object.keys(copy as object)).toEqual(["a"]);
+  });
+
+  test("of an application may have a key of any name", () => {
+    const text = '{"__proto__":{"a":1},"constructor":2}';
+    expect(JSON.stringify(copyData(JSON.parse(text), { maxDepth: 8, binary: false }))).toBe(text);
   });
 });

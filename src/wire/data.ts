@@ -9,6 +9,8 @@ export interface DataRule {
 
 /** Checks a value that a wire format decoded; throws FanwireError `bad-data`. */
 export function checkData(value: unknown, rule: DataRule, depth = 0): void {
+  // JSON can spell a number such as 1e400, which no reader could be told again.
+  if (typeof value === "number" && !Number.isFinite(value)) throw notFinite();
   if (typeof value !== "object" || value === null) return;
   if (depth >= rule.maxDepth) {
     throw new FanwireError("bad-data", `\`data\` is nested deeper than ${rule.maxDepth} levels.`);
@@ -37,7 +39,7 @@ export function copyData(value: unknown, rule: DataRule, depth = 0): unknown {
       return value;
     case "number":
       if (Number.isFinite(value)) return value;
-      throw new FanwireError("bad-data", "`data` has a number that is not finite.");
+      throw notFinite();
     case "object":
       return value === null ? null : copyObject(value, rule, depth);
     default:
@@ -58,9 +60,11 @@ function copyObject(value: object, rule: DataRule, depth: number): unknown {
   if (prototype !== Object.prototype && prototype !== null) {
     throw new FanwireError("bad-data", "`data` has an object that is neither plain nor an array.");
   }
-  const copy: Record<string, unknown> = {};
-  for (const [key, item] of Object.entries(value)) {
-    if (item !== undefined) copy[key] = copyData(item, rule, depth + 1);
-  }
-  return copy;
+  const entries = Object.entries(value).filter(([, item]) => item !== undefined);
+  // Not by assignment, which takes the key `__proto__` for something else.
+  return Object.fromEntries(entries.map(([key, item]) => [key, copyData(item, rule, depth + 1)]));
+}
+
+function notFinite(): FanwireError {
+  return new FanwireError("bad-data", "`data` has a number that is not finite.");
 }

@@ -8,11 +8,13 @@ import type { ServerFrame } from "./frames.ts";
 import { checkPlain } from "./plain-msgpack.ts";
 
 // No records, no structured clone: any MessagePack decoder can read what is written. 64-bit integers become numbers.
+// No `toJSON`: a key of that name is a stranger's data here, and calling it would throw in the middle of a delivery.
 const packr = new Packr({
   useRecords: false,
   mapsAsObjects: true,
   encodeUndefinedAsNil: true,
   int64AsType: "number",
+  useToJSON: false,
 });
 
 export const msgpack: WireFormat = {

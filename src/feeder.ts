@@ -29,10 +29,19 @@ function next(subscription: Subscription): Located {
   return log.locate(subscription.cursor);
 }
 
+export interface FeederOptions {
+  readonly bridge: Bridge;
+  readonly limits: Limits;
+  readonly now: () => number;
+  /** Runs work in a later turn, after what is already waiting there. */
+  readonly defer: (work: () => void) => void;
+}
+
 export class Feeder {
   readonly #bridge: Bridge;
   readonly #limits: Limits;
   readonly #now: () => number;
+  readonly #defer: (work: () => void) => void;
   /** A slow socket is fed while it has less than this waiting, so that it is far from slow when it comes back. */
   readonly #feedBelowBytes: number;
   readonly #behind = new Set<Subscriber>();
@@ -42,10 +51,11 @@ export class Feeder {
   #publishedBytes = 0;
   #sweep = 1;
 
-  constructor(bridge: Bridge, limits: Limits, now: () => number) {
+  constructor({ bridge, limits, now, defer }: FeederOptions) {
     this.#bridge = bridge;
     this.#limits = limits;
     this.#now = now;
+    this.#defer = defer;
     this.#feedBelowBytes = limits.softBufferedBytes / 2;
   }
 
@@ -88,8 +98,7 @@ export class Feeder {
   /** Puts a subscription on its native topic, now or when it has caught up. */
   begin(subscription: Subscription): void {
     const { subscriber, topic } = subscription;
-    const isSlow = subscriber.socket.bufferedBytes() > this.#feedBelowBytes;
-    if (!isSlow && (!topic.log || next(subscription).at === "head")) {
+    if (!topic.log || next(subscription).at === "head") {
       this.#goLive(subscription);
     } else {
       this.#fallBehind(subscription);
@@ -183,7 +192,7 @@ export class Feeder {
     this.#runnable.add(subscriber);
     if (this.#running) return;
     this.#running = true;
-    setImmediate(() => this.#run());
+    this.#defer(() => this.#run());
   }
 
   #run(): void {
@@ -259,11 +268,8 @@ export class Feeder {
     const log = topic.log!;
     const before = { epoch: page.epoch, offset: page.firstOffset - 1 };
     const cursor = log.cursorAfter(before);
-    if (cursor === undefined) {
-      // The epoch changed meanwhile: look again. Or the page is ahead of this node: the next tick looks again.
-      if (page.epoch !== log.position.epoch) this.#schedule(subscriber);
-      return;
-    }
+    // The epoch changed meanwhile, or the page is ahead of what this node has heard: the next tick looks again.
+    if (cursor === undefined) return;
     if (page.firstOffset !== wanted) {
       const reset = new SharedFrame({ type: "reset", topic: topic.name, ...before });
       subscriber.socket.send(reset.payload(subscriber.format));

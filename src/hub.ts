@@ -2,23 +2,19 @@
 // Knows no grants and no requests.
 
 import { ActiveTopic, type Subscriber, Subscription } from "./active-topic.ts";
-import type { Bridge, BridgeEvents, Position, PositionedPublication, Publication } from "./bridge/bridge.ts";
+import type { BridgeEvents, Position, PositionedPublication, Publication } from "./bridge/bridge.ts";
 import type { NamespaceOptions } from "./config.ts";
 import type { Engine, Socket } from "./engine/engine.ts";
 import { FanwireError } from "./errors.ts";
-import { Feeder, historyPageSize, payloadBytes } from "./feeder.ts";
-import type { Limits } from "./limits.ts";
+import { Feeder, type FeederOptions, historyPageSize, payloadBytes } from "./feeder.ts";
 import { SharedFrame, type WireFormat } from "./wire/format.ts";
 import type { Mode, PublicationItem } from "./wire/frames.ts";
 import { json } from "./wire/json.ts";
 import { msgpack } from "./wire/msgpack.ts";
 import { namespaceOf } from "./wire/topic-name.ts";
 
-export interface HubOptions {
-  readonly bridge: Bridge;
+export interface HubOptions extends FeederOptions {
   readonly namespaces: ReadonlyMap<string, NamespaceOptions>;
-  readonly limits: Limits;
-  readonly now: () => number;
 }
 
 /** Where a subscription began, as its `ok` tells it. */
@@ -43,7 +39,7 @@ export class Hub implements BridgeEvents {
 
   constructor(options: HubOptions) {
     this.#options = options;
-    this.feeder = new Feeder(options.bridge, options.limits, options.now);
+    this.feeder = new Feeder(options);
   }
 
   /** Where publications go from now on. */
@@ -117,6 +113,12 @@ export class Hub implements BridgeEvents {
     this.#options.bridge.relay(name, publication);
   }
 
+  joined(name: string, position: Position): void {
+    const { ringPublications: items, ringBytes: bytes } = this.#options.limits;
+    const topic = this.#topics.get(name);
+    if (topic && topic.mode !== "volatile") topic.startAt(position, { items, bytes });
+  }
+
   deliver(name: string, publications: readonly PositionedPublication[]): void {
     const topic = this.#topics.get(name);
     const log = topic?.log;
@@ -172,12 +174,9 @@ export class Hub implements BridgeEvents {
   }
 
   async #join(topic: ActiveTopic): Promise<void> {
-    const { bridge, limits } = this.#options;
     try {
-      const position = await bridge.join(topic.name);
+      await this.#options.bridge.join(topic.name);
       topic.opening = undefined;
-      if (topic.mode === "volatile") return;
-      topic.startAt(position, { items: limits.ringPublications, bytes: limits.ringBytes });
     } catch (failure) {
       // The next to ask tries anew. Those who wait are told, one by one, and leave.
       this.#topics.delete(topic.name);

@@ -108,7 +108,7 @@ export class Node implements Server {
     this.#log = log;
     this.#bridge = createBridge(options, now);
     const bridge = this.#bridge;
-    this.#hub = new Hub({ bridge, namespaces, limits, now });
+    this.#hub = new Hub({ bridge, namespaces, limits, now, defer: setImmediate });
     const { jwtSecret, jwtIssuer, jwtAudience } = options;
     const verify =
       jwtSecret === undefined

@@ -40,11 +40,16 @@ export interface HistoryPage extends Position {
 /**
  * The calls from a bridge into its node, in the order in which things happened. They never throw.
  *
- * For a topic the node has joined: after `join` resolved to position p, the first `deliver` begins at p.offset + 1 and each
- * continues where the last one ended, until `reset` names another position to continue from. The bridge drops doubles, fills
- * holes from history, and calls `reset` only when it cannot.
+ * For a topic the node joins: after `joined` with position p, the first `deliver` begins at p.offset + 1 and each continues
+ * where the last one ended, until `reset` names another position to continue from. The bridge drops doubles, fills holes from
+ * history, and calls `reset` only when it cannot.
  */
 export interface BridgeEvents {
+  /**
+   * The bridge listens: nothing of this topic published after the position is missed. An event and not what `join` resolves
+   * to, because a publication may arrive before whoever waits for a promise has its turn.
+   */
+  joined(topic: string, position: Position): void;
   deliver(topic: string, publications: readonly PositionedPublication[]): void;
   /** Continuity ended. What the old epoch still owed has been delivered; what follows continues after `position`. */
   reset(topic: string, position: Position): void;
@@ -63,10 +68,10 @@ export interface Bridge {
   /** Resolves when publications can be accepted. Called once, before anything else. */
   start(events: BridgeEvents): Promise<void>;
   /**
-   * Begins delivery of a topic. When it resolves the bridge listens: nothing published after the position is missed.
-   * A node joins a topic once; joining again after `leave` is allowed at any time.
+   * Begins delivery of a topic, and resolves after `joined` was called for it. A node joins a topic once; joining again after
+   * `leave` is allowed at any time.
    */
-  join(topic: string): Promise<Position>;
+  join(topic: string): Promise<void>;
   /** Ends delivery of a topic, at once. */
   leave(topic: string): void;
   /**

@@ -38,9 +38,9 @@ export class LocalBridge implements Bridge {
     events.alive(true);
   }
 
-  async join(topic: string): Promise<Position> {
+  async join(topic: string): Promise<void> {
     this.#joined.add(topic);
-    return this.#topic(topic).position;
+    this.#events?.joined(topic, this.#topic(topic).position);
   }
 
   leave(topic: string): void {

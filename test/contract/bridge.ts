@@ -17,7 +17,13 @@ export const idempotencyTtlMs = 10_000;
 /** What a node sees of its bridge, as lines in order. */
 class Node implements BridgeEvents {
   readonly seen: string[] = [];
+  readonly positions: Position[] = [];
   isAlive = false;
+
+  joined(topic: string, position: Position): void {
+    this.seen.push(`${topic} joined at ${position.offset}`);
+    this.positions.push(position);
+  }
 
   deliver(topic: string, publications: readonly { readonly offset: number; readonly data: unknown }[]): void {
     for (const { offset, data } of publications) this.seen.push(`${topic} ${offset} ${data}`);
@@ -62,14 +68,22 @@ export function testBridge(name: string, create: () => Promise<BridgeUnderTest>)
       expect(node.isAlive).toBe(true);
     });
 
+    test("listens from the moment it says so, also to what is published before the join has resolved", async () => {
+      const joining = bridge.join("room:1");
+      const publishing = Promise.resolve().then(() => bridge.publish("room:1", publication("early")));
+      await Promise.all([joining, publishing]);
+      const begins = node.seen.indexOf("room:1 joined at 0");
+      if (begins >= 0) expect(node.seen[begins + 1]).toBe("room:1 1 early");
+      else expect(node.seen).toEqual(["room:1 joined at 1"]);
+    });
+
     test("delivers from the position it was joined at, in the order of the calls, before the publish resolves", async () => {
       await bridge.publish("room:1", publication("a"));
-      const joined = await bridge.join("room:1");
-      expect(joined.offset).toBe(1);
+      await bridge.join("room:1");
       const calls = ["b", "c", "d"].map((data) => bridge.publish("room:1", publication(data)));
       const last = await calls[2]!;
-      expect(node.seen).toEqual(["room:1 2 b", "room:1 3 c", "room:1 4 d"]);
-      expect(last).toEqual({ epoch: joined.epoch, offset: 4 });
+      expect(node.seen).toEqual(["room:1 joined at 1", "room:1 2 b", "room:1 3 c", "room:1 4 d"]);
+      expect(last).toEqual({ epoch: node.positions[0]!.epoch, offset: 4 });
     });
 
     test("delivers nothing of topics that were not joined, or were left", async () => {
@@ -77,17 +91,17 @@ export function testBridge(name: string, create: () => Promise<BridgeUnderTest>)
       await bridge.publish("room:2", publication("other"));
       bridge.leave("room:1");
       await bridge.publish("room:1", publication("late"));
-      expect(node.seen).toEqual([]);
+      expect(node.seen).toEqual(["room:1 joined at 0"]);
     });
 
     test("continues a topic that is joined again where it stands", async () => {
-      const first = await bridge.join("room:1");
+      await bridge.join("room:1");
       bridge.leave("room:1");
       await bridge.publish("room:1", publication("missed"));
-      const second = await bridge.join("room:1");
-      expect(second).toEqual({ epoch: first.epoch, offset: 1 });
+      await bridge.join("room:1");
       await bridge.publish("room:1", publication("seen"));
-      expect(node.seen).toEqual(["room:1 2 seen"]);
+      expect(node.seen).toEqual(["room:1 joined at 0", "room:1 joined at 1", "room:1 2 seen"]);
+      expect(node.positions[1]!.epoch).toBe(node.positions[0]!.epoch);
     });
 
     test("makes one publication of an idempotency key, and answers its position each time", async () => {
@@ -97,7 +111,7 @@ export function testBridge(name: string, create: () => Promise<BridgeUnderTest>)
       expect(await doubled).toEqual(await first);
       await bridge.publish("room:1", publication("other"), "other");
       expect(await bridge.publish("room:1", publication("once"), "key")).toEqual(await first);
-      expect(node.seen).toEqual(["room:1 1 once", "room:1 2 other"]);
+      expect(node.seen).toEqual(["room:1 joined at 0", "room:1 1 once", "room:1 2 other"]);
     });
 
     test("keeps idempotency keys apart by topic, and for their time only", async () => {
@@ -150,7 +164,7 @@ export function testBridge(name: string, create: () => Promise<BridgeUnderTest>)
       await bridge.join("game:1");
       bridge.relay("game:1", publication("x"));
       await bridge.join("game:2");
-      expect(node.seen).toEqual([]);
+      expect(node.seen).toEqual(["game:1 joined at 0", "game:2 joined at 0"]);
     });
   });
 }

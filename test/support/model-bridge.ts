@@ -1,0 +1,105 @@
+// A bridge whose store can lose its mind: slow and failing reads, short history, new epochs. It keeps the contract all the same.
+
+import type {
+  Bridge,
+  BridgeEvents,
+  HistoryPage,
+  Position,
+  PositionedPublication,
+  Publication,
+} from "../../src/bridge/bridge.ts";
+import { FanwireError } from "../../src/errors.ts";
+
+interface Stored {
+  epoch: string;
+  offset: number;
+  kept: PositionedPublication[];
+}
+
+export class ModelBridge implements Bridge {
+  readonly #historySize: number;
+  readonly #stored = new Map<string, Stored>();
+  readonly #joined = new Set<string>();
+  readonly #held: (() => void)[] = [];
+  #events!: BridgeEvents;
+  #epochs = 0;
+  isFailing = false;
+  reads = 0;
+  /** While set, joins and reads wait for `release`. */
+  isSlow = false;
+
+  constructor(historySize: number) {
+    this.#historySize = historySize;
+  }
+
+  async start(events: BridgeEvents): Promise<void> {
+    this.#events = events;
+    events.alive(true);
+  }
+
+  async join(topic: string): Promise<void> {
+    await this.#turn();
+    this.#joined.add(topic);
+    this.#events.joined(topic, this.position(topic));
+  }
+
+  leave(topic: string): void {
+    this.#joined.delete(topic);
+  }
+
+  async publish(topic: string, publication: Publication): Promise<Position> {
+    const stored = this.#topic(topic);
+    stored.offset += 1;
+    const positioned = { ...publication, offset: stored.offset };
+    stored.kept.push(positioned);
+    stored.kept = stored.kept.slice(-this.#historySize);
+    if (this.#joined.has(topic)) this.#events.deliver(topic, [positioned]);
+    return this.position(topic);
+  }
+
+  relay(): void {
+    // There is no other node.
+  }
+
+  async history(topic: string, after: number | undefined, limit: number): Promise<HistoryPage> {
+    this.reads += 1;
+    await this.#turn();
+    const { kept } = this.#topic(topic);
+    const from = after ?? this.position(topic).offset - limit;
+    return {
+      ...this.position(topic),
+      publications: kept.filter(({ offset }) => offset > from).slice(0, limit),
+    };
+  }
+
+  async close(): Promise<void> {
+    this.release();
+  }
+
+  position(topic: string): Position {
+    const { epoch, offset } = this.#topic(topic);
+    return { epoch, offset };
+  }
+
+  /** The store comes back without what it had. */
+  loseEverything(topic: string, offset: number): void {
+    this.#stored.set(topic, { epoch: `e${++this.#epochs}`, offset, kept: [] });
+    if (this.#joined.has(topic)) this.#events.reset(topic, this.position(topic));
+  }
+
+  /** Lets up to so many of the waiting joins and reads go on. */
+  release(count = Number.POSITIVE_INFINITY): void {
+    for (const go of this.#held.splice(0, count)) go();
+  }
+
+  async #turn(): Promise<void> {
+    if (this.isSlow) await new Promise<void>((resolve) => this.#held.push(resolve));
+    if (this.isFailing) throw new FanwireError("unavailable", "The store is away.");
+  }
+
+  #topic(topic: string): Stored {
+    const stored = this.#stored.get(topic) ?? { epoch: `e${++this.#epochs}`, offset: 0, kept: [] };
+    this.#stored.set(topic, stored);
+    return stored;
+  }
+}

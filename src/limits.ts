@@ -40,7 +40,12 @@ export const limitRules = {
     "Bad frames after which a connection is closed; refills with time.",
   ),
   authTimeoutMs: limit(5000, 10, 600_000, "How long verifying a connection's token may take."),
-  maxUnauthenticatedBytes: limit(256 * kib, kib, 64 * mib, "Frames kept while the token is being verified."),
+  maxWaitingBytes: limit(
+    256 * kib,
+    kib,
+    64 * mib,
+    "Frames kept while a token is verified, or while a client does not read its answers.",
+  ),
   heartbeatMs: limit(25_000, 10, engineIdleMs, "Silence of a client after which the server pings it."),
   heartbeatTimeoutMs: limit(10_000, 10, engineIdleMs, "Silence after that ping which ends a connection."),
   softBufferedBytes: limit(
@@ -64,7 +69,6 @@ export const limitRules = {
   maxStoredTopics: limit(100_000, 1, 10_000_000, "Topics whose history a node in memory keeps."),
   idempotencyTtlMs: limit(300_000, 10, 7 * dayMs, "How long an idempotency key is remembered."),
   maxIdempotencyKeys: limit(10_000, 1, 10_000_000, "Idempotency keys remembered per topic."),
-  requestTimeoutMs: limit(5000, 10, 600_000, "How long a request may wait for the bridge between nodes."),
   callTimeoutMs: limit(5000, 10, 600_000, "How long the application may take to answer a `call`."),
   maxHistoryLimit: limit(1000, 1, 100_000, "Most publications in one answer to `history`."),
   maxDataDepth: limit(64, 1, 1000, "How deeply `data` may be nested."),

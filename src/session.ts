@@ -246,8 +246,8 @@ export class Session implements Subscriber {
   #keep(payload: Payload): void {
     this.#waiting.push(payload);
     this.#waitingBytes += payloadBytes(payload);
-    const { maxRequestsInFlight, maxUnauthenticatedBytes } = this.#host.limits;
-    if (this.#waiting.length > maxRequestsInFlight || this.#waitingBytes > maxUnauthenticatedBytes) {
+    const { maxRequestsInFlight, maxWaitingBytes } = this.#host.limits;
+    if (this.#waiting.length > maxRequestsInFlight || this.#waitingBytes > maxWaitingBytes) {
       this.close(this.#isReady ? "slow-consumer" : "rate-limited");
     }
   }

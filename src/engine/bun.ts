@@ -121,16 +121,13 @@ class BunEngine<Data> implements Engine<Data> {
   }
 
   publish(nativeTopic: string, payload: Payload, except?: Socket<Data>): void {
-    // A publish by a socket reaches everybody else only if that socket has joined: otherwise the server publishes.
     const publisher = except === undefined ? undefined : (except as BunSocket<Data>).native;
-    const apart = publisher?.isSubscribed(nativeTopic) ?? false;
-    const status = apart
-      ? publisher!.publish(nativeTopic, payload)
-      : (this.#server?.publish(nativeTopic, payload) ?? 1);
+    const status = (publisher ?? this.#server)?.publish(nativeTopic, payload) ?? 1;
     // The worst of all subscribers: -1 where one is behind, 0 where one was dropped, but also where there is nobody.
     if (status > 0) return;
     if (status < 0) this.#noteBehind(payload.length + frameHeaderBytes);
-    else if (this.subscriberCount(nativeTopic) > (apart ? 1 : 0)) this.#cutOverLimit();
+    else if (this.subscriberCount(nativeTopic) > (publisher?.isSubscribed(nativeTopic) ? 1 : 0))
+      this.#cutOverLimit();
   }
 
   subscriberCount(nativeTopic: string): number {

@@ -6,7 +6,7 @@ export type Payload = string | Uint8Array;
 
 /**
  * What became of a direct send. `sent`: the kernel has it, or gets it when the present turn ends. `queued`: it waits in the
- * socket's buffer and leaves in order. `dropped`: it will never leave (the socket is closed, or was cut for being over
+ * socket's buffer and leaves in order. `dropped`: it will never leave (the socket is closed, or is being cut for being over
  * `maxBufferedBytes`).
  */
 export type SendOutcome = "sent" | "queued" | "dropped";

@@ -69,13 +69,10 @@ class UwsSocket<Data> implements Socket<Data> {
 
   send(payload: Payload): SendOutcome {
     const native = this.native;
-    if (native === undefined) return "dropped";
+    if (native === undefined || this.holed) return "dropped";
     const status = native.send(payload, typeof payload !== "string");
-    if (status === 2 || this.holed) {
-      this.terminate();
-      return "dropped";
-    }
-    return status === 1 ? "sent" : "queued";
+    // Where it says 2, `dropped` has been called already, and the engine is about to cut this socket.
+    return status === 1 ? "sent" : status === 0 ? "queued" : "dropped";
   }
 
   subscribe(nativeTopic: string): void {
@@ -158,8 +155,8 @@ class UwsEngine<Data> implements Engine<Data> {
 
   /**
    * `dropped` is called while native code walks through subscribers, where closing one would break the walk. So the
-   * socket is noted, and cut before anything else can be sent to it: when the publish or send returns that dropped,
-   * before the next publish, or after this phase of the event loop.
+   * socket is noted, and cut before anything can be published behind the hole: when the publish that dropped returns,
+   * before the next one, or after this phase of the event loop. Direct sends see `holed`.
    */
   #noteHole(socket: UwsSocket<Data>): void {
     if (socket.holed) return;

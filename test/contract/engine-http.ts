@@ -144,7 +144,9 @@ export function httpContract(host: HostInUse, engine: EngineName): void {
   });
 
   test("a host that is not ours is refused", async () => {
-    expect(await host().run(["listenSecond", "203.0.113.7", 0])).toEqual(["EADDRNOTAVAIL"]);
+    for (const port of [0, host().port]) {
+      expect(await host().run(["listenSecond", "203.0.113.7", port])).toEqual(["EADDRNOTAVAIL"]);
+    }
   });
 
   test("after close everybody is cut, and the port is free at once", async () => {

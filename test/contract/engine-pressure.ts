@@ -1,5 +1,6 @@
 // The engine contract's part on readers that are slow, paused or dead.
 import { expect, test } from "bun:test";
+import type { EngineName, Step } from "../support/engine-host.ts";
 import type { Message, WebSocketClient } from "../support/websocket.ts";
 import { type HostInUse, limits } from "./engine.ts";
 
@@ -7,6 +8,7 @@ type Client = WebSocketClient & { n: number };
 
 const numbers = (messages: Message[]) => messages.map((message) => Number.parseInt(String(message), 10));
 const upTo = (count: number) => Array.from({ length: count }, (_, i) => i);
+const sized = (label: string, length: number) => ({ label, length });
 const roundBytes = 64 * 1024;
 
 /** Sends to a reader that pauses until its socket holds more than `bytes`: how many messages were handed over. */
@@ -20,7 +22,7 @@ async function fill(host: HostInUse, client: Client, bytes: number, length = 1_0
   }
 }
 
-export function pressureContract(host: HostInUse): void {
+export function pressureContract(host: HostInUse, engine: EngineName): void {
   test("a send to a reader is sent, one to a full socket queued, and drain tells when it is through", async () => {
     const client = await host().connect();
     expect(await host().run(["send", client.n, "x"], ["bufferedBytes", client.n])).toEqual(["sent", 0]);
@@ -52,13 +54,30 @@ export function pressureContract(host: HostInUse): void {
     expect(messages.length).toBeLessThanOrEqual(sent + queued);
   });
 
+  test("exactly the send that finds the socket over the limit is the one dropped", async () => {
+    const client = await host().connect();
+    client.pause();
+    await fill(host, client, 100_000, 1_024);
+    const pair: Step[] = [
+      ["bufferedBytes", client.n],
+      ["send", client.n, sized("x", 10_000)],
+    ];
+    const results = await host().run(...Array.from({ length: 30 }, () => pair).flat());
+    const drop = results.indexOf("dropped");
+    expect(drop).toBeGreaterThan(0);
+    expect(results[drop - 1]).toBeGreaterThan(limits.maxBufferedBytes);
+    expect(results[drop - 3]).toBeLessThanOrEqual(limits.maxBufferedBytes);
+    expect(results[drop - 2]).toBe("queued");
+    expect(await host().event("closed", client.n)).toMatchObject({ code: 1006 });
+    client.destroy();
+  });
+
   test("a drop inside a handler's turn does not call closed inside it", async () => {
     const client = await host().connect();
     client.pause();
     const steps = [["sendMany", client.n, 0, 100_000, 1_000] as const];
     await host().during("message", client.n, steps, () => client.send("go"));
-    // Lines come in order: `closed` after the `done` of the handler's turn, which `during` has taken.
-    expect(await host().event("closed", client.n)).toMatchObject({ code: 1006 });
+    expect(await host().event("closed", client.n)).toMatchObject({ code: 1006, nested: false });
   });
 
   for (const length of [200, 2_000, 20_000]) {
@@ -68,8 +87,12 @@ export function pressureContract(host: HostInUse): void {
       client.pause();
       let from = 0;
       while (host().pending(client.n).length === 0) {
-        await host().run(["publishMany", "flood", from, Math.ceil(roundBytes / length), length]);
-        from += Math.ceil(roundBytes / length);
+        const count = Math.ceil(roundBytes / length);
+        const publish: Step = ["publishMany", "flood", from, count, length];
+        await host().run(publish);
+        const [buffered] = await host().run(["bufferedBytes", client.n]);
+        expect(buffered).toBeLessThan(limits.maxBufferedBytes * 1.25 + 2 * roundBytes);
+        from += count;
         expect(from * length).toBeLessThan(100_000_000);
       }
       expect(await host().event("closed", client.n)).toMatchObject({ code: 1006 });
@@ -162,5 +185,19 @@ export function pressureContract(host: HostInUse): void {
     const { messages, closing } = await client.rest();
     expect(closing).toEqual({ code: 4002, reason: "slow-consumer" });
     expect(numbers(messages)).toEqual(upTo(count));
+  });
+
+  test("a close over the limit ends the connection, with everything and the code on Bun, by a cut on uWebSockets.js", async () => {
+    const client = await host().connect();
+    client.pause();
+    const count = await fill(host, client, limits.maxBufferedBytes - roundBytes, 1_024);
+    // One turn's publications of less than 16 KiB wait outside the buffer, and bring it over the limit when they leave.
+    await host().run(["subscribe", client.n, "burst"], ["publishMany", "burst", count, 31, 15_000]);
+    await host().run(["close", client.n, 4002, "slow-consumer"]);
+    const { code } = await host().event("closed", client.n);
+    client.resume();
+    const { messages, closing } = await client.rest();
+    expect([code, closing.code]).toEqual(engine === "bun" ? [4002, 4002] : [1006, 1006]);
+    expect(numbers(messages)).toEqual(upTo(engine === "bun" ? count + 31 : messages.length));
   });
 }

@@ -23,7 +23,7 @@ export function engineContract(engine: EngineName): void {
     afterAll(() => host.stop());
     const inUse = () => host;
     describe("order", () => orderContract(inUse));
-    describe("a full buffer", () => pressureContract(inUse));
+    describe("a full buffer", () => pressureContract(inUse, engine));
     describe("closing", () => closingContract(inUse, engine));
     describe("requests", () => httpContract(inUse, engine));
   });

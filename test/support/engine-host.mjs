@@ -71,7 +71,17 @@ const steps = {
   closeEngine: () => engine.close(),
 };
 
-const run = (list) => list.map(([name, ...args]) => steps[name](args));
+/** How many lists of steps are running: above 0 the engine is being called. */
+let depth = 0;
+
+function run(list) {
+  depth++;
+  try {
+    return list.map(([name, ...args]) => steps[name](args));
+  } finally {
+    depth--;
+  }
+}
 
 function runScripted(event, n) {
   const list = scripted.get(`${event}:${n}`);
@@ -144,7 +154,7 @@ const handlers = {
     runScripted("pong", socket.data.n);
   },
   closed(socket, code, reason) {
-    report({ event: "closed", n: socket.data.n, code, reason });
+    report({ event: "closed", n: socket.data.n, code, reason, nested: depth > 0 });
     runScripted("closed", socket.data.n);
   },
   http: (request) => (answers[request.path] ?? echo)(request),

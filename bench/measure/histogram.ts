@@ -1,0 +1,44 @@
+// HDR histograms of nanoseconds, merged and never averaged; the only file that knows hdr-histogram-js.
+
+import { build, encodeIntoCompressedBase64, type Histogram } from "hdr-histogram-js";
+
+export type { Histogram };
+
+/** 0.1 % resolution from 1 ns to an hour. */
+export function createHistogram(): Histogram {
+  return build({
+    bitBucketSize: 32,
+    autoResize: true,
+    lowestDiscernibleValue: 1,
+    highestTrackableValue: 3_600e9,
+    numberOfSignificantValueDigits: 3,
+    useWebAssembly: false,
+  });
+}
+
+export function merge(histograms: readonly Histogram[]): Histogram {
+  const merged = createHistogram();
+  for (const histogram of histograms) merged.add(histogram);
+  return merged;
+}
+
+/** Samples that must lie beyond a percentile: below the first number it is not printed, below the second it is marked `~`. */
+const samplesBeyond = { rough: 10, sound: 100 } as const;
+
+/**
+ * A percentile in µs as it may be printed. `independent`: how many samples count. Deliveries of one publication share their
+ * delay, so it is the number of publications, also where the histogram holds deliveries.
+ */
+export function percentileText(histogram: Histogram, percentile: number, independent: number): string {
+  const beyond = independent * (1 - percentile / 100);
+  if (beyond < samplesBeyond.rough * 0.999) return "–";
+  const value = (histogram.getValueAtPercentile(percentile) / 1000).toFixed(0);
+  return beyond < samplesBeyond.sound * 0.999 ? `~${value}` : value;
+}
+
+/** The largest value in µs, as text. */
+export const largestText = (histogram: Histogram): string =>
+  histogram.totalCount === 0 ? "–" : (histogram.maxValue / 1000).toFixed(0);
+
+/** Base64 of the compressed HDR encoding, readable by any HdrHistogram library. */
+export const encode = (histogram: Histogram): string => encodeIntoCompressedBase64(histogram);

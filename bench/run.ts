@@ -1,0 +1,87 @@
+// Entry of the benchmarks: `bun bench/run.ts fanout`. It is the load generator too, on a core of its own.
+
+import { execFileSync } from "node:child_process";
+import { join } from "node:path";
+import { fanout, fanoutPlanOf } from "./fanout.ts";
+import { reportFanout } from "./fanout-report.ts";
+import { javascript, javascriptPlanOf } from "./javascript.ts";
+import { reportJavascript } from "./javascript-report.ts";
+import { machineFacts } from "./measure/machine.ts";
+import { exitCode, type Part, writeResult } from "./measure/report.ts";
+import { parseSettings, type RunSettings, UsageError, usage } from "./settings.ts";
+import { slow, slowPlanOf } from "./slow.ts";
+import { reportSlow } from "./slow-report.ts";
+import { build, cores } from "./targets/servers.ts";
+
+type Scenario = (settings: RunSettings) => AsyncGenerator<Part>;
+
+async function* runFanout(settings: RunSettings): AsyncGenerator<Part> {
+  for await (const comparison of fanout(settings)) yield reportFanout(comparison, settings);
+}
+
+async function* runSlow(settings: RunSettings): AsyncGenerator<Part> {
+  for await (const comparison of slow(settings)) yield reportSlow(comparison, settings);
+}
+
+async function* runJavascript(settings: RunSettings): AsyncGenerator<Part> {
+  for await (const comparison of javascript(settings)) yield reportJavascript(comparison, settings);
+}
+
+const scenarios: Record<string, { run: Scenario; plan: (settings: RunSettings) => object }> = {
+  fanout: { run: runFanout, plan: fanoutPlanOf },
+  javascript: { run: runJavascript, plan: javascriptPlanOf },
+  slow: { run: runSlow, plan: slowPlanOf },
+};
+
+/** Every thread of this process, the garbage collector's included: nothing of the generator may run on the server's core. */
+function pinSelf(): void {
+  execFileSync("taskset", ["-a", "-c", "-p", String(cores.generator), String(process.pid)], {
+    stdio: "ignore",
+  });
+}
+
+async function main(): Promise<number> {
+  const { scenario, settings } = parseSettings(process.argv.slice(2));
+  const chosen = scenarios[scenario];
+  if (chosen === undefined) throw new UsageError(`${scenario}: no such benchmark`);
+  if (settings.engines.includes("uws")) build();
+  pinSelf();
+  const startedAt = new Date();
+  const machine = machineFacts();
+  const say = (text: string) => (settings.json ? undefined : console.log(text));
+  say(
+    `${scenario}, seed ${settings.seed}, commit ${machine.commit.slice(0, 12)}, ${machine.cpu}, ${machine.kernel}\n`,
+  );
+  const parts: Part[] = [];
+  for await (const part of chosen.run(settings)) {
+    parts.push(part);
+    say(`${part.text}\n`);
+  }
+  const claims = parts.flatMap((part) => part.claims);
+  const result = {
+    schema: 1,
+    scenario,
+    startedAt: startedAt.toISOString(),
+    endedAt: new Date().toISOString(),
+    command: process.argv.slice(2),
+    settings: { ...settings, ...chosen.plan(settings) },
+    machine,
+    claims,
+    parts: parts.map((part) => part.record),
+  };
+  const name = `${scenario}-${startedAt.toISOString().replaceAll(/[:.]/g, "-")}.json`;
+  const file = join(import.meta.dirname, "results", settings.quick ? "quick" : "", name);
+  writeResult(file, result);
+  if (settings.json) console.log(JSON.stringify(result));
+  say(`written to ${file}`);
+  return exitCode(claims, settings.quick);
+}
+
+try {
+  process.exit(await main());
+} catch (error) {
+  const isUsage =
+    error instanceof UsageError || (error as { code?: string }).code?.startsWith("ERR_PARSE_ARGS");
+  console.error(isUsage ? `${(error as Error).message}\n\n${usage}` : error);
+  process.exit(isUsage ? 64 : 70);
+}

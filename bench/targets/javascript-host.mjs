@@ -1,0 +1,74 @@
+// fanwire with an engine whose publish is timed: what a publication costs in JavaScript, before, between and after it.
+// Runs src/ on Bun and dist/ on Node.js. Commands on standard input: `report` prints and forgets the samples, `quit` ends.
+
+import { createInterface } from "node:readline";
+
+const onBun = process.versions.bun !== undefined;
+const load = (name) => import(onBun ? `../../src/${name}.ts` : `../../dist/${name}.js`);
+const { Node } = await load("server");
+const { resolveOptions } = await load("config");
+const { createLog } = await load("log");
+const createEngine = onBun
+  ? (await load("engine/bun")).createBunEngine
+  : (await load("engine/uws")).createUwsEngine;
+
+const now = onBun ? () => Bun.nanoseconds() : () => Number(process.hrtime.bigint());
+
+/** Turns of the microtask queue after a message within which everything it started is done. */
+const tailTurns = 12;
+
+/** Per native topic, in ns: JavaScript of a publication without the engine's publish, and that publish alone. */
+let samples = {};
+let publishNs = 0;
+let publishes = 0;
+let topicPublished = "";
+
+const timedEngine = (handlers, limits) => {
+  const engine = createEngine(
+    {
+      ...handlers,
+      message(socket, payload) {
+        publishNs = 0;
+        publishes = 0;
+        const startedAt = now();
+        handlers.message(socket, payload);
+        void finish(startedAt);
+      },
+    },
+    limits,
+  );
+  return {
+    name: engine.name,
+    listen: (host, port) => engine.listen(host, port),
+    subscriberCount: (topic) => engine.subscriberCount(topic),
+    close: () => engine.close(),
+    publish(topic, payload, except) {
+      const startedAt = now();
+      engine.publish(topic, payload, except);
+      publishNs += now() - startedAt;
+      publishes++;
+      topicPublished = topic;
+    },
+  };
+};
+
+async function finish(startedAt) {
+  for (let turn = 0; turn < tailTurns; turn++) await undefined;
+  const took = now() - startedAt;
+  if (publishes !== 1) return;
+  samples[topicPublished] ??= { javascriptNs: [], publishNs: [] };
+  samples[topicPublished].javascriptNs.push(took - publishNs);
+  samples[topicPublished].publishNs.push(publishNs);
+}
+
+const limits = { frameBurst: 1_000_000, framesPerSecond: 1_000_000 };
+const options = resolveOptions({ port: 0, limits, logLevel: "silent" });
+const node = new Node(options, {}, timedEngine, createLog("silent"));
+await node.start();
+console.log(JSON.stringify({ event: "listening", port: node.address.port }));
+
+createInterface({ input: process.stdin }).on("line", (line) => {
+  if (line === "quit") process.exit(0);
+  console.log(JSON.stringify({ event: "report", samples }));
+  samples = {};
+});

@@ -115,10 +115,7 @@ export function closingContract(host: HostInUse, engine: EngineName): void {
       await host().run(["subscribe", thrower.n, "safe"], ["subscribe", other.n, "safe"]);
       if (event === "drain") {
         thrower.pause();
-        for (let buffered = 0; buffered < 100_000; ) {
-          await host().run(["sendMany", thrower.n, 0, 64, 1_000]);
-          buffered = (await host().run(["bufferedBytes", thrower.n]))[0] as number;
-        }
+        await host().run(["fill", thrower.n, 200_000, 1_024]);
       }
       const causes = {
         message: () => thrower.send("go"),

@@ -62,6 +62,14 @@ const steps = {
     }
     return outcomes;
   },
+  /** Direct sends numbered from 0 until more than `bytes` are buffered, all in this turn; how many. */
+  fill: ([n, bytes, length]) => {
+    let count = 0;
+    while (sockets.get(n).bufferedBytes() <= bytes && count * length < 100_000_000) {
+      sockets.get(n).send(String(count++).padEnd(length, "."));
+    }
+    return count;
+  },
   /** Answers with the port, or with the error's code. A second engine in the same process. */
   listenSecond: async ([host, port]) => {
     second = create(handlers, JSON.parse(limitsJson));

@@ -153,6 +153,7 @@ export class Node implements Server {
         pong: (socket) => connections.pong(socket),
         closed: (socket, code) => connections.closed(socket, code),
         http,
+        failed: (error) => log.error("handler-failed", { error }),
       },
       {
         maxPayloadBytes: limits.maxFrameBytes * engineSlack,

@@ -164,7 +164,8 @@ class BunEngine<Data> implements Engine<Data> {
       // Bun echoes the first subprotocol offered unless it is told one; told an empty one it sends none.
       const headers = { "sec-websocket-protocol": decision.subprotocol ?? "" };
       return server.upgrade(request, { data: socket, headers }) ? undefined : toResponse({ status: 400 });
-    } catch {
+    } catch (error) {
+      this.#handlers.failed(error);
       return toResponse(internalError);
     }
   }
@@ -172,7 +173,8 @@ class BunEngine<Data> implements Engine<Data> {
   async #answer(copy: HttpRequest): Promise<Response> {
     try {
       return toResponse(await this.#handlers.http(copy));
-    } catch {
+    } catch (error) {
+      this.#handlers.failed(error);
       return toResponse(internalError);
     }
   }
@@ -194,28 +196,32 @@ class BunEngine<Data> implements Engine<Data> {
         open.add(socket);
         try {
           handlers.open(socket);
-        } catch {
+        } catch (error) {
+          handlers.failed(error);
           socket.close(1011, "");
         }
       },
       message(native: Native, payload: Payload) {
         try {
           handlers.message(native.data, payload);
-        } catch {
+        } catch (error) {
+          handlers.failed(error);
           native.data.close(1011, "");
         }
       },
       drain(native: Native) {
         try {
           handlers.drain(native.data);
-        } catch {
+        } catch (error) {
+          handlers.failed(error);
           native.data.close(1011, "");
         }
       },
       pong(native: Native) {
         try {
           handlers.pong(native.data);
-        } catch {
+        } catch (error) {
+          handlers.failed(error);
           native.data.close(1011, "");
         }
       },
@@ -227,8 +233,9 @@ class BunEngine<Data> implements Engine<Data> {
         queueMicrotask(() => {
           try {
             handlers.closed(socket, code, reason);
-          } catch {
+          } catch (error) {
             // There is no connection left to close.
+            handlers.failed(error);
           }
         });
       },

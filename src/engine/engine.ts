@@ -85,6 +85,8 @@ export interface EngineHandlers<Data> {
   closed(socket: Socket<Data>, code: number, reason: string): void;
   /** Any request that is not a WebSocket handshake. A rejected promise becomes a 500. */
   http(request: HttpRequest): HttpReply | Promise<HttpReply>;
+  /** One of the above threw, or rejected. The engine has dealt with the connection; this is for the log, and must not throw. */
+  failed(error: unknown): void;
 }
 
 export interface EngineLimits {

@@ -186,7 +186,8 @@ class UwsEngine<Data> implements Engine<Data> {
         socket.native = native;
         try {
           handlers.open(socket);
-        } catch {
+        } catch (error) {
+          handlers.failed(error);
           socket.close(1011, "");
         }
       },
@@ -194,7 +195,8 @@ class UwsEngine<Data> implements Engine<Data> {
         const socket = ours(native);
         try {
           handlers.message(socket, toPayload(message, isBinary));
-        } catch {
+        } catch (error) {
+          handlers.failed(error);
           socket.close(1011, "");
         }
       },
@@ -202,7 +204,8 @@ class UwsEngine<Data> implements Engine<Data> {
         const socket = ours(native);
         try {
           handlers.drain(socket);
-        } catch {
+        } catch (error) {
+          handlers.failed(error);
           socket.close(1011, "");
         }
       },
@@ -210,7 +213,8 @@ class UwsEngine<Data> implements Engine<Data> {
         const socket = ours(native);
         try {
           handlers.pong(socket);
-        } catch {
+        } catch (error) {
+          handlers.failed(error);
           socket.close(1011, "");
         }
       },
@@ -223,8 +227,9 @@ class UwsEngine<Data> implements Engine<Data> {
         queueMicrotask(() => {
           try {
             handlers.closed(socket, code, reason);
-          } catch {
+          } catch (error) {
             // There is no connection left to close.
+            handlers.failed(error);
           }
         });
       },
@@ -250,7 +255,8 @@ class UwsEngine<Data> implements Engine<Data> {
       const carrier: Carrier<Data> = { socket: new UwsSocket(decision.accept, copy.remoteAddress) };
       const key = copy.headers.get("sec-websocket-key")!;
       reply.upgrade(carrier, key, decision.subprotocol ?? "", "", context);
-    } catch {
+    } catch (error) {
+      this.#handlers.failed(error);
       writeReply(reply, copy, internalError);
     }
   }
@@ -259,11 +265,27 @@ class UwsEngine<Data> implements Engine<Data> {
     let reply: HttpReply | Promise<HttpReply>;
     try {
       reply = this.#handlers.http(request);
-    } catch {
+    } catch (error) {
+      this.#handlers.failed(error);
       reply = internalError;
     }
-    if (reply instanceof Promise) answerLater(native, request, reply);
+    if (reply instanceof Promise) this.#answerLater(native, request, reply);
     else writeReply(native, request, reply);
+  }
+
+  #answerLater(native: NativeReply, request: HttpRequest, pending: Promise<HttpReply>): void {
+    let aborted = false;
+    native.onAborted(() => {
+      aborted = true;
+    });
+    void pending
+      .catch((error: unknown) => {
+        this.#handlers.failed(error);
+        return internalError;
+      })
+      .then((reply) => {
+        if (!aborted) native.cork(() => writeReply(native, request, reply));
+      });
   }
 }
 
@@ -292,18 +314,6 @@ function copyRequest(native: NativeReply, request: NativeRequest): HttpRequest {
     headers,
     remoteAddress: Buffer.from(native.getRemoteAddressAsText()).toString(),
   };
-}
-
-function answerLater(native: NativeReply, request: HttpRequest, pending: Promise<HttpReply>): void {
-  let aborted = false;
-  native.onAborted(() => {
-    aborted = true;
-  });
-  void pending
-    .catch(() => internalError)
-    .then((reply) => {
-      if (!aborted) native.cork(() => writeReply(native, request, reply));
-    });
 }
 
 function writeReply(native: NativeReply, request: HttpRequest, reply: HttpReply): void {

@@ -124,6 +124,7 @@ export function closingContract(host: HostInUse, engine: EngineName): void {
       };
       await host().during(event, thrower.n, [["throw", event]], causes[event]);
       expect(await host().event("closed", thrower.n)).toMatchObject({ code: 1011 });
+      expect(await host().failure()).toBe(event);
       expect((await thrower.closed()).code).toBe(1011);
       await host().run(["publish", "safe", "after"]);
       expect(await other.settled()).toEqual(["after"]);
@@ -134,6 +135,7 @@ export function closingContract(host: HostInUse, engine: EngineName): void {
     const broken = await host().connect({ path: "/throw-on-open" });
     expect((await broken.closed()).code).toBe(1011);
     expect(await host().event("closed", broken.n)).toMatchObject({ code: 1011 });
+    expect(await host().failure()).toContain("open");
     const client = await host().connect();
     await host().during("message", client.n, [["cork", client.n, [["throw", "cork"]]]], () =>
       client.send("go"),
@@ -141,6 +143,7 @@ export function closingContract(host: HostInUse, engine: EngineName): void {
     expect((await client.closed()).code).toBe(1011);
     const other = await host().connect();
     await host().during("closed", other.n, [["throw", "closed"]], () => other.destroy());
+    expect([await host().failure(), await host().failure()]).toEqual(["cork", "closed"]);
     const last = await host().connect();
     expect(await last.settled()).toEqual([]);
   });

@@ -72,6 +72,7 @@ export function httpContract(host: HostInUse, engine: EngineName): void {
 
   test("a throw inside upgrade is answered 500", async () => {
     expect((await refusal(host().port, { path: "/throw" })).status).toBe(500);
+    expect(await host().failure()).toContain("upgrade");
   });
 
   test("what is not quite a handshake is a plain request", async () => {
@@ -108,6 +109,7 @@ export function httpContract(host: HostInUse, engine: EngineName): void {
   test("a throw or a rejection inside http is answered 500", async () => {
     expect((await fetch(url("/throw"))).status).toBe(500);
     expect((await fetch(url("/reject"))).status).toBe(500);
+    expect([await host().failure(), await host().failure()]).toEqual(["http", "http, later"]);
     expect((await fetch(url("/now"))).status).toBe(200);
   });
 

@@ -165,6 +165,7 @@ const handlers = {
     report({ event: "closed", n: socket.data.n, code, reason, nested: depth > 0 });
     runScripted("closed", socket.data.n);
   },
+  failed: (error) => report({ event: "failed", message: error.message }),
   http: (request) => (answers[request.path] ?? echo)(request),
 };
 

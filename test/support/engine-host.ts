@@ -70,6 +70,11 @@ export class EngineHost {
     return this.#inbox.take(event, n);
   }
 
+  /** The message of the next error that the engine reports of a handler. */
+  async failure(): Promise<unknown> {
+    return (await this.#inbox.take("failed")).message;
+  }
+
   /** Calls of handlers for connection `n` that nobody has asked for yet, in order. */
   pending(n: number): HostEvent[] {
     return this.#inbox.pending(n);

@@ -84,9 +84,7 @@ export class Requests {
 
   #subscribe(session: Session, frame: SubscribeFrame): void {
     const namespace = this.#options.hub.namespace(frame.topic);
-    if (namespace.binary && !session.format.binary) {
-      throw new FanwireError("mode-mismatch", "The namespace carries binary data: connect with MessagePack.");
-    }
+    checkFormat(session, namespace);
     this.#inOrder(session, frame.topic, frame.id, () => {
       const allowed = this.#mayRead(session, frame.topic, namespace);
       const subscribe = () => {
@@ -161,6 +159,7 @@ export class Requests {
     if (frame.limit !== undefined && frame.limit > limits.maxHistoryLimit) {
       throw new FanwireError("bad-frame", `\`limit\` is at most ${limits.maxHistoryLimit}.`);
     }
+    checkFormat(session, namespace);
     this.#inOrder(session, frame.topic, frame.id, () => {
       const allowed = this.#mayRead(session, frame.topic, namespace);
       return whenAllowed(allowed, frame, async () => {
@@ -310,6 +309,12 @@ export class Requests {
     this.#options.log.error("request-failed", { error: failure });
     return new FanwireError("internal", "The server failed to do this.");
   }
+}
+
+/** JSON has no words for binary values: whoever speaks it cannot be sent what such a namespace holds. */
+function checkFormat(session: Session, namespace: NamespaceOptions): void {
+  if (!namespace.binary || session.format.binary) return;
+  throw new FanwireError("mode-mismatch", "The namespace carries binary data: connect with MessagePack.");
 }
 
 function checkMode(frame: PublishFrame, namespace: NamespaceOptions): void {

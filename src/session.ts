@@ -49,7 +49,9 @@ export class Session implements Subscriber {
   #waitingBytes = 0;
   #inFlight = 0;
   #lastSeenMs: number;
-  #isPinged = false;
+  /** When the peer was pinged, if nothing has come from it since. */
+  #pingedAtMs: number | undefined;
+  #isOverdue = false;
   readonly #frames: TokenBucket;
   readonly #refusals: TokenBucket;
   readonly #badFrames: TokenBucket;
@@ -153,13 +155,15 @@ export class Session implements Subscriber {
     if (this.#isOver || !this.#socket) return;
     const now = this.#host.now();
     const { heartbeatMs, heartbeatTimeoutMs } = this.#host.limits;
-    const silentMs = now - this.#lastSeenMs;
     if (this.#claims?.expiresAt !== undefined && this.#claims.expiresAt + toleranceMs <= now) {
       this.close("token-expired");
-    } else if (silentMs >= heartbeatMs + heartbeatTimeoutMs) {
-      this.close("heartbeat-timeout");
-    } else if (silentMs >= heartbeatMs && !this.#isPinged) {
-      this.#isPinged = true;
+    } else if (this.#pingedAtMs !== undefined) {
+      if (now - this.#pingedAtMs < heartbeatTimeoutMs) return;
+      // Judged at the second look: after the server itself was held up, the first comes before what arrived meanwhile.
+      if (this.#isOverdue) this.close("heartbeat-timeout");
+      this.#isOverdue = true;
+    } else if (now - this.#lastSeenMs >= heartbeatMs) {
+      this.#pingedAtMs = now;
       this.#socket.ping();
     }
   }
@@ -240,7 +244,8 @@ export class Session implements Subscriber {
 
   #seen(): void {
     this.#lastSeenMs = this.#host.now();
-    this.#isPinged = false;
+    this.#pingedAtMs = undefined;
+    this.#isOverdue = false;
   }
 
   #keep(payload: Payload): void {

@@ -28,7 +28,7 @@ export interface ConnectionEvent {
   readonly sessionId: string;
 }
 
-/** Everything an application may bring along. A hook that throws is logged and harms nothing else. */
+/** Everything an application may bring along. A hook that throws or rejects is logged and harms nothing else. */
 export interface Application {
   readonly calls?: Readonly<Record<string, CallHandler>>;
   /**
@@ -36,6 +36,6 @@ export interface Application {
    * has `callTimeoutMs`. Others' `user:` topics stay out of reach.
    */
   readonly authorize?: (request: AccessRequest) => boolean | undefined | Promise<boolean | undefined>;
-  readonly onConnect?: (event: ConnectionEvent) => void;
-  readonly onDisconnect?: (event: ConnectionEvent & { readonly code: number }) => void;
+  readonly onConnect?: (event: ConnectionEvent) => unknown;
+  readonly onDisconnect?: (event: ConnectionEvent & { readonly code: number }) => unknown;
 }

@@ -131,7 +131,7 @@ export class Connections implements SessionHost {
     });
     isGreeted = true;
     this.#tell("onConnect", () => {
-      this.#options.application.onConnect?.({ userId: session.userId, sessionId: session.id });
+      return this.#options.application.onConnect?.({ userId: session.userId, sessionId: session.id });
     });
   }
 
@@ -151,7 +151,7 @@ export class Connections implements SessionHost {
     if (!session.isAuthenticated) return;
     this.#tell("onDisconnect", () => {
       const { userId, id: sessionId } = session;
-      this.#options.application.onDisconnect?.({ userId, sessionId, code });
+      return this.#options.application.onDisconnect?.({ userId, sessionId, code });
     });
   }
 
@@ -209,11 +209,12 @@ export class Connections implements SessionHost {
     });
   }
 
-  #tell(hook: string, call: () => void): void {
+  #tell(hook: string, call: () => unknown): void {
+    const failed = (error: unknown) => this.#options.log.error("hook-failed", { hook, error });
     try {
-      call();
+      Promise.resolve(call()).catch(failed);
     } catch (error) {
-      this.#options.log.error("hook-failed", { hook, error });
+      failed(error);
     }
   }
 }

@@ -12,7 +12,7 @@ import type { Limits } from "./limits.ts";
 import type { Log } from "./log.ts";
 import type { NamespaceOptions } from "./options.ts";
 import type { Session } from "./session.ts";
-import { checkData, copyData } from "./wire/data.ts";
+import { checkData, copyData, type DataRule } from "./wire/data.ts";
 import type {
   CallFrame,
   ClientFrame,
@@ -215,7 +215,7 @@ export class Requests {
         const result = await withDeadline(work, callTimeoutMs, () => {
           return new FanwireError("timeout", `${frame.method} did not answer within ${callTimeoutMs} ms.`);
         });
-        session.reply(frame.id, { data: result === undefined ? null : copyData(result, rule) });
+        session.reply(frame.id, { data: copyResult(result, rule) });
       } catch (failure) {
         throw this.#callFailure(frame.method, failure);
       } finally {
@@ -333,6 +333,15 @@ function checkMode(frame: PublishFrame, namespace: NamespaceOptions): void {
 function subscribed(topic: string, joined: Joined): Readonly<Record<string, unknown>> {
   const { mode, position, recovered, publications } = joined;
   return position ? { topic, mode, ...position, recovered, publications } : { topic, mode };
+}
+
+/** What a handler returned, as `data`. That it cannot travel is the handler's fault, not that of the caller's own data. */
+function copyResult(result: unknown, rule: DataRule): unknown {
+  try {
+    return result === undefined ? null : copyData(result, rule);
+  } catch (cause) {
+    throw new Error("What the handler returned is not data.", { cause });
+  }
 }
 
 function contextOf(session: Session, signal: AbortSignal) {

@@ -15,13 +15,21 @@ export function withTable(text: string): string {
   return `${text.slice(0, from + begin.length)}\n${optionsTable()}\n${text.slice(to)}`;
 }
 
+/** In the form the formatter gives tables: columns as wide as their widest cell. */
 function optionsTable(): string {
   const named = (name: string) => (name === "" ? "" : `\`${name}\``);
-  const rows = describeOptions().map((row) =>
-    [named(row.name), named(row.variable), row.default, row.bounds, row.meaning].join(" | "),
-  );
-  return ["option | variable | default | bounds | meaning", "--- | --- | --- | --- | ---", ...rows]
-    .map((row) => `| ${row} |`)
+  const head = ["option", "variable", "default", "bounds", "meaning"];
+  const rows = describeOptions().map((row) => [
+    named(row.name),
+    named(row.variable),
+    row.default,
+    row.bounds,
+    row.meaning,
+  ]);
+  const widths = head.map((_, column) => Math.max(...[head, ...rows].map((row) => row[column]?.length ?? 0)));
+  const rule = widths.map((width) => "-".repeat(width));
+  return [head, rule, ...rows]
+    .map((row) => `| ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(" | ")} |`)
     .join("\n");
 }
 

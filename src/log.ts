@@ -38,7 +38,7 @@ export function createLog(level: LogLevel, write?: (line: string) => void): Log 
 function standardOutput() {
   // Synchronous, so that the last lines before an exit are not lost.
   const output = destination({ dest: 1, sync: true });
-  // A reader that went away is no reason to end.
+  // A full disk is no reason to end; of a reader that went away pino takes care itself.
   output.on("error", () => undefined);
   return output;
 }

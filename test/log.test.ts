@@ -1,6 +1,7 @@
 // Log lines: their form, their levels, and that none is lost when the process ends.
 
 import { expect, test } from "bun:test";
+import { openSync } from "node:fs";
 import { createLog } from "../src/log.ts";
 import type { LogLevel } from "../src/options.ts";
 
@@ -43,4 +44,19 @@ test("what was logged right before an exit is on standard output", async () => {
   const lines = (await new Response(child.stdout).text()).trimEnd().split("\n");
   expect(lines).toHaveLength(5000);
   expect(JSON.parse(lines.at(-1) ?? "")).toMatchObject({ n: 4999 });
+});
+
+test("a disk that is full ends nothing", async () => {
+  const script = `
+    import { createLog } from ${JSON.stringify(new URL("../src/log.ts", import.meta.url).pathname)};
+    const log = createLog("info");
+    log.info("lost");
+    setTimeout(() => {
+      log.info("lost too");
+      console.error("alive");
+    }, 50);`;
+  const stdio = ["ignore", openSync("/dev/full", "w"), "pipe"] as const;
+  const child = Bun.spawn([process.execPath, "-e", script], { stdio: [...stdio] });
+  expect(await new Response(child.stderr as ReadableStream).text()).toBe("alive\n");
+  expect(await child.exited).toBe(0);
 });

@@ -1,5 +1,5 @@
-// `npm test`: everything that is checked, on a machine where nothing is prepared yet. `--fast` leaves out the build, the
-// browser and test/**/*.slow.test.ts; other arguments go to `bun test`, such as the name of a file.
+// `npm test`: everything that is checked, on a machine where nothing is prepared yet. `--fast` leaves out the browser
+// and test/**/*.slow.test.ts; other arguments go to `bun test`, such as the name of a file.
 
 import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
@@ -9,10 +9,9 @@ const args = process.argv.slice(2).filter((arg) => arg !== "--fast");
 const fast = process.argv.includes("--fast");
 
 await setup();
-if (!fast) {
-  await ensureChromium();
-  await must("building the package", process.execPath, ["scripts/build.mjs"]);
-}
+if (!fast) await ensureChromium();
+// Always, because the tests that run on Node.js run what was built.
+await must("building the package", process.execPath, ["scripts/build.mjs"]);
 await mustNode("checking format and lint (biome)", "@biomejs/biome/bin/biome", ["check", "."]);
 await mustNode("checking types (tsc)", "typescript/bin/tsc", ["--noEmit"]);
 const skipped = fast ? ["--path-ignore-patterns", "**/*.slow.test.ts"] : [];

@@ -86,7 +86,10 @@ describe("the store of a single node", () => {
 });
 
 test("a stored topic keeps exactly the newest that are young enough, whatever happens when", () => {
-  const steps = fc.array(fc.record({ wait: fc.nat(30), publish: fc.boolean() }), { maxLength: 400, size: "max" });
+  const steps = fc.array(fc.record({ wait: fc.nat(30), publish: fc.boolean() }), {
+    maxLength: 400,
+    size: "max",
+  });
   const rules = fc.record({ size: fc.integer({ min: 1, max: 90 }), ttlMs: fc.integer({ min: 1, max: 900 }) });
   fc.assert(
     fc.property(steps, rules, fc.nat(100), fc.integer({ min: 1, max: 50 }), (events, rule, after, limit) => {

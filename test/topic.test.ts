@@ -125,40 +125,47 @@ test("a log agrees with one of endless memory wherever it still has an item, and
     bytes: fc.integer({ min: 1, max: 500 }),
   });
   fc.assert(
-    fc.property(fc.nat(20), bounds, fc.array(step, { maxLength: 300, size: "max" }), (offset, ring, steps) => {
-      const log = new TopicLog({ epoch: "e0", offset }, ring);
-      const model = new Model({ epoch: "e0", offset });
-      let epochs = 0;
-      for (const next of steps) {
-        if (next.kind === "publish") {
-          publication(log, next.bytes);
-          model.position = { epoch: model.position.epoch, offset: model.position.offset + 1 };
-          const { epoch, offset: at } = model.position;
-          model.all.push({ text: `${epoch}:${at}`, epoch, offset: at, bytes: next.bytes });
-        } else {
-          epochs += 1;
-          model.position = { epoch: `e${epochs}`, offset: next.offset };
-          reset(log, model.position);
-          model.all.push({ text: `reset e${epochs}:${next.offset}`, ...model.position, bytes: 10 });
+    fc.property(
+      fc.nat(20),
+      bounds,
+      fc.array(step, { maxLength: 300, size: "max" }),
+      (offset, ring, steps) => {
+        const log = new TopicLog({ epoch: "e0", offset }, ring);
+        const model = new Model({ epoch: "e0", offset });
+        let epochs = 0;
+        for (const next of steps) {
+          if (next.kind === "publish") {
+            publication(log, next.bytes);
+            model.position = { epoch: model.position.epoch, offset: model.position.offset + 1 };
+            const { epoch, offset: at } = model.position;
+            model.all.push({ text: `${epoch}:${at}`, epoch, offset: at, bytes: next.bytes });
+          } else {
+            epochs += 1;
+            model.position = { epoch: `e${epochs}`, offset: next.offset };
+            reset(log, model.position);
+            model.all.push({ text: `reset e${epochs}:${next.offset}`, ...model.position, bytes: 10 });
+          }
         }
-      }
-      expect(log.position).toEqual(model.position);
-      expect(log.next).toBe(model.first + model.all.length);
-      const oldest = model.all.length - model.kept(ring);
-      for (let index = 0; index < model.all.length; index++) {
-        const item = model.all[index]!;
-        const located = log.locate(model.first + index);
-        if (index >= oldest) {
-          expect(readFrom(log, model.first + index)).toEqual(model.all.slice(index).map(({ text }) => text));
-        } else if (item.epoch === model.position.epoch && !item.text.startsWith("reset")) {
-          expect(located).toEqual({ at: "history", offset: item.offset - 1 });
-          expect(log.cursorAfter({ epoch: item.epoch, offset: item.offset - 1 })).toBe(model.first + index);
-        } else {
-          expect(located).toEqual({ at: "lost" });
+        expect(log.position).toEqual(model.position);
+        expect(log.next).toBe(model.first + model.all.length);
+        const oldest = model.all.length - model.kept(ring);
+        for (let index = 0; index < model.all.length; index++) {
+          const item = model.all[index]!;
+          const located = log.locate(model.first + index);
+          if (index >= oldest) {
+            expect(readFrom(log, model.first + index)).toEqual(
+              model.all.slice(index).map(({ text }) => text),
+            );
+          } else if (item.epoch === model.position.epoch && !item.text.startsWith("reset")) {
+            expect(located).toEqual({ at: "history", offset: item.offset - 1 });
+            expect(log.cursorAfter({ epoch: item.epoch, offset: item.offset - 1 })).toBe(model.first + index);
+          } else {
+            expect(located).toEqual({ at: "lost" });
+          }
         }
-      }
-      expect(log.locate(log.next)).toEqual({ at: "head" });
-    }),
+        expect(log.locate(log.next)).toEqual({ at: "head" });
+      },
+    ),
     { numRuns: 300 },
   );
 });

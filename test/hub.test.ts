@@ -160,7 +160,7 @@ describe("a slow socket", () => {
   test("misses volatile publications while it is slow, and none afterwards", async () => {
     const node = new ModelNode(100);
     const slow = new Reader(node);
-    node.hub.subscribe(slow, "game:1", undefined, () => undefined);
+    void node.hub.subscribe(slow, "game:1", undefined, () => undefined);
     await node.settle();
     slow.socket.pause();
     const send = (count: number) =>
@@ -218,7 +218,7 @@ describe("a topic", () => {
   test("lets a publisher of volatile data do without its own echo", async () => {
     const node = new ModelNode(100);
     const readers = [new Reader(node), new Reader(node)];
-    for (const reader of readers) node.hub.subscribe(reader, "game:1", undefined, () => undefined);
+    for (const reader of readers) void node.hub.subscribe(reader, "game:1", undefined, () => undefined);
     await node.settle();
     node.hub.publishVolatile("game:1", { data: 1, timestamp: 0 }, readers[0]!.socket);
     expect(readers.map(({ socket }) => socket.read.length)).toEqual([0, 1]);

@@ -1,11 +1,12 @@
 // A topic that somebody on this node listens to: its native topics, its subscriptions, its log. Sends nothing itself.
 
-import type { Bridge, Position } from "./bridge/bridge.ts";
+import type { Bridge } from "./bridge/bridge.ts";
 import type { Socket } from "./engine/engine.ts";
 import type { CloseReason } from "./errors.ts";
-import { type RingBounds, type TopicItem, TopicLog } from "./topic.ts";
+import { Lane } from "./lane.ts";
+import type { NamespaceOptions } from "./options.ts";
+import type { TopicItem, TopicLog } from "./topic-log.ts";
 import { SharedFrame, type WireFormat } from "./wire/format.ts";
-import type { Mode } from "./wire/frames.ts";
 
 /** What the hub and the feeder need of a connection. */
 export interface Subscriber {
@@ -26,18 +27,23 @@ export interface Subscriber {
 export class Subscription {
   readonly topic: ActiveTopic;
   readonly subscriber: Subscriber;
+  /** Where it is live, or will be. */
+  readonly lane: Lane;
   live = false;
   /** Over: whoever still holds this, after some wait, must not touch the socket for it. */
   left = false;
   /** The next item of the topic's log to send; means nothing while live. */
   cursor = 0;
+  /** Where the topic stood when this subscriber began to know it; 0 where it came back with a position. */
+  newSince = 0;
   /** Items read from history: what the cursors from `pageCursor` on stand for. */
   page: readonly TopicItem[] = [];
   pageCursor = 0;
   reading = false;
 
-  constructor(topic: ActiveTopic, subscriber: Subscriber) {
-    this.topic = topic;
+  constructor(lane: Lane, subscriber: Subscriber) {
+    this.topic = lane.topic;
+    this.lane = lane;
     this.subscriber = subscriber;
   }
 }
@@ -52,12 +58,12 @@ export interface HistoryItems {
 
 export class ActiveTopic {
   readonly name: string;
-  readonly mode: Mode;
+  readonly namespace: NamespaceOptions;
   readonly members = new Set<Subscription>();
-  /** The engine's topics, by the wire format's index. */
-  readonly native: readonly [string, string];
-  /** How many subscriptions are live, by the wire format's index. */
-  readonly live: [number, number] = [0, 0];
+  /** Of everybody who asked for no rate of their own. */
+  readonly direct: Lane;
+  /** By rate, of those who did. Undefined while there are none, as nearly always. */
+  rated: Map<number, Lane> | undefined;
   /** Settles once the bridge listens; undefined from then on. */
   opening: Promise<void> | undefined;
   /** There from the moment the bridge listens, in positioned modes. */
@@ -66,14 +72,28 @@ export class ActiveTopic {
   sweep = 0;
   #reads: Map<number, Promise<HistoryItems>> | undefined;
 
-  constructor(name: string, mode: Mode) {
+  constructor(name: string, namespace: NamespaceOptions) {
     this.name = name;
-    this.mode = mode;
-    this.native = [`j:${name}`, `m:${name}`];
+    this.namespace = namespace;
+    this.direct = new Lane(this, namespace.flushWindowMs);
   }
 
-  startAt(position: Position, bounds: RingBounds): void {
-    this.log = new TopicLog(position, bounds);
+  /** The lane of a rate; it begins where the topic stands. */
+  lane(rateHz: number | undefined): Lane {
+    if (rateHz === undefined) return this.direct;
+    this.rated ??= new Map();
+    let lane = this.rated.get(rateHz);
+    if (!lane) {
+      lane = new Lane(this, 1000 / rateHz, rateHz);
+      lane.cursor = this.log?.next ?? 0;
+      this.rated.set(rateHz, lane);
+    }
+    return lane;
+  }
+
+  forEachLane(visit: (lane: Lane) => void): void {
+    visit(this.direct);
+    if (this.rated) for (const lane of this.rated.values()) visit(lane);
   }
 
   /** One page of history after an offset. However many ask at once, the bridge is asked once. */

@@ -5,7 +5,7 @@ import { isIPv4 } from "node:net";
 import { z } from "zod";
 import type { HistoryRule } from "./bridge/bridge.ts";
 import { contradiction, type LimitName, type Limits, limitRules } from "./limits.ts";
-import { defaultHistory, defaultMaxPublishBytes, resolveNamespaces } from "./namespaces.ts";
+import { defaultHistory, defaultMaxKeys, defaultMaxPublishBytes, resolveNamespaces } from "./namespaces.ts";
 import {
   accesses,
   ConfigError,
@@ -140,7 +140,7 @@ const historyRules: Readonly<Record<keyof HistoryRule, OptionRule>> = {
 
 const namespaceRules: Readonly<Record<Exclude<keyof NamespaceInput, "history">, OptionRule>> = {
   mode: {
-    ...oneOf(["volatile", "stream"]),
+    ...oneOf(["volatile", "stream", "latest"]),
     default: "none: required",
     meaning: "The promise that the namespace's topics keep.",
   },
@@ -164,6 +164,17 @@ const namespaceRules: Readonly<Record<Exclude<keyof NamespaceInput, "history">, 
     ...integer(1, limitRules.maxFrameBytes.most),
     default: `${defaultMaxPublishBytes}`,
     meaning: "Largest publishing frame, as received; at most `limits.maxFrameBytes`.",
+  },
+  maxKeys: {
+    ...integer(1, 1_000_000),
+    default: `${defaultMaxKeys}`,
+    meaning: "Keys per topic; one more is refused. `latest` only.",
+  },
+  flushWindowMs: {
+    ...integer(0, 1000),
+    default: "0",
+    meaning:
+      "Time over which a topic's publications are collected, to leave in one write; 0 sends each at once.",
   },
 };
 

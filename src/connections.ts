@@ -1,5 +1,6 @@
 // All connections of this node: admits them, authenticates them, keeps their time, and closes them politely.
 
+import { ownTopics } from "./access.ts";
 import { type AdmissionRules, readHandshake, refusal } from "./admission.ts";
 import type { Application } from "./application.ts";
 import { type Claims, clockToleranceMs, createGuest } from "./auth.ts";
@@ -9,9 +10,9 @@ import { closeRules, FanwireError } from "./errors.ts";
 import type { Hub, Joined } from "./hub.ts";
 import type { Limits } from "./limits.ts";
 import type { Log } from "./log.ts";
-import { ownTopics, type Requests } from "./requests.ts";
+import type { Requests } from "./requests.ts";
 import { Session, type SessionHost } from "./session.ts";
-import { type ClientFrame, type JoinedTopic, protocolVersion } from "./wire/frames.ts";
+import { type ClientFrame, type JoinedTopic, type MessageFrame, protocolVersion } from "./wire/frames.ts";
 
 export interface ConnectionsOptions {
   readonly nodeId: string;
@@ -110,11 +111,13 @@ export class Connections implements SessionHost {
     await Promise.allSettled(topics.map((topic) => hub.open(topic)));
     if (session.isOver) return;
     const subscriptions: JoinedTopic[] = [];
+    const values: MessageFrame[] = [];
     let isGreeted = false;
     for (const topic of topics) {
       this.#join(session, topic, (joined) => {
-        if (isGreeted) announceLate(session, topic, joined);
-        else subscriptions.push({ topic, mode: joined.mode, ...joined.position });
+        if (isGreeted) return announceLate(session, topic, joined);
+        subscriptions.push({ topic, mode: joined.mode, ...joined.position });
+        values.push(...valuesOf(topic, joined));
       });
     }
     const { expiresAt } = session.claims;
@@ -130,6 +133,7 @@ export class Connections implements SessionHost {
       subscriptions,
     });
     isGreeted = true;
+    for (const value of values) session.send(value);
     this.#tell("onConnect", () => {
       return this.#options.application.onConnect?.({ userId: session.userId, sessionId: session.id });
     });
@@ -202,7 +206,7 @@ export class Connections implements SessionHost {
   }
 
   #join(session: Session, topic: string, answer: (joined: Joined) => void): void {
-    this.#options.hub.subscribe(session, topic, undefined, answer)?.catch(() => {
+    this.#options.hub.subscribe(session, topic, {}, answer)?.catch(() => {
       if (session.isOver) return;
       const topics = this.#unjoined.get(session) ?? new Set();
       this.#unjoined.set(session, topics.add(topic));
@@ -219,8 +223,15 @@ export class Connections implements SessionHost {
   }
 }
 
-function announceLate(session: Session, topic: string, { position }: Joined): void {
-  if (position) session.send({ type: "reset", topic, ...position });
+/** What a topic of mode `latest` has, as the messages a client would have got. */
+function valuesOf(topic: string, { publications = [] }: Joined): MessageFrame[] {
+  return publications.map((publication) => ({ type: "message", topic, ...publication }));
+}
+
+function announceLate(session: Session, topic: string, joined: Joined): void {
+  if (!joined.position) return;
+  session.send({ type: "reset", topic, ...joined.position });
+  for (const value of valuesOf(topic, joined)) session.send(value);
 }
 
 function pause(ms: number): Promise<void> {

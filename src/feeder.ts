@@ -4,9 +4,9 @@
 
 import type { ActiveTopic, HistoryItems, Subscriber, Subscription } from "./active-topic.ts";
 import type { Bridge } from "./bridge/bridge.ts";
-import type { Payload } from "./engine/engine.ts";
+import { type Lane, payloadBytes } from "./lane.ts";
 import type { Limits } from "./limits.ts";
-import type { Located } from "./topic.ts";
+import type { Located } from "./topic-log.ts";
 import { SharedFrame } from "./wire/format.ts";
 import type { PublicationItem } from "./wire/frames.ts";
 
@@ -15,18 +15,14 @@ const feedChunkBytes = 65_536;
 /** Publications asked of the bridge at once. */
 export const historyPageSize = 256;
 
-export function payloadBytes(payload: Payload): number {
-  return typeof payload === "string" ? Buffer.byteLength(payload) : payload.length;
-}
-
 function next(subscription: Subscription): Located {
   const log = subscription.topic.log!;
   if (subscription.cursor < log.next) {
     const item = subscription.page[subscription.cursor - subscription.pageCursor];
-    if (item) return { at: "ring", item };
+    if (item) return { at: "item", item, next: subscription.cursor + 1 };
     subscription.page = [];
   }
-  return log.locate(subscription.cursor);
+  return log.locate(subscription.cursor, subscription.newSince);
 }
 
 export interface FeederOptions {
@@ -37,11 +33,17 @@ export interface FeederOptions {
   readonly defer: (work: () => void) => void;
 }
 
+export interface Lanes {
+  /** Publishes now what a lane still has to publish. */
+  serve(lane: Lane): void;
+}
+
 export class Feeder {
   readonly #bridge: Bridge;
   readonly #limits: Limits;
   readonly #now: () => number;
   readonly #defer: (work: () => void) => void;
+  readonly #lanes: Lanes;
   /** A slow socket is fed while it has less than this waiting, so that it is far from slow when it comes back. */
   readonly #feedBelowBytes: number;
   readonly #behind = new Set<Subscriber>();
@@ -51,11 +53,12 @@ export class Feeder {
   #publishedBytes = 0;
   #sweep = 1;
 
-  constructor({ bridge, limits, now, defer }: FeederOptions) {
+  constructor({ bridge, limits, now, defer }: FeederOptions, lanes: Lanes) {
     this.#bridge = bridge;
     this.#limits = limits;
     this.#now = now;
     this.#defer = defer;
+    this.#lanes = lanes;
     this.#feedBelowBytes = limits.softBufferedBytes / 2;
   }
 
@@ -80,18 +83,20 @@ export class Feeder {
 
   /**
    * Takes what a joining subscription is owed, as much as fits into its `ok`, and moves its cursor behind it. The caller
-   * has to send it and then call `begin`, all in one turn.
+   * has to send it and then call `begin`, all in one turn. `isNew`: the subscriber knows nothing yet, so no removals either.
    */
-  takeOwed(subscription: Subscription, maxBytes: number): PublicationItem[] {
+  takeOwed(subscription: Subscription, maxBytes: number, isNew: boolean): PublicationItem[] {
     const owed: PublicationItem[] = [];
     let bytes = 0;
     for (;;) {
       const located = next(subscription);
-      if (located.at !== "ring" || !located.item.publication) return owed;
-      bytes += payloadBytes(located.item.frame.payload(subscription.subscriber.format));
-      if (bytes > maxBytes) return owed;
-      owed.push(located.item.publication);
-      subscription.cursor += 1;
+      if (located.at !== "item" || !located.item.publication) return owed;
+      if (!(isNew && located.item.publication.removed)) {
+        bytes += payloadBytes(located.item.frame.payload(subscription.subscriber.format));
+        if (bytes > maxBytes) return owed;
+        owed.push(located.item.publication);
+      }
+      subscription.cursor = located.next;
     }
   }
 
@@ -144,31 +149,33 @@ export class Feeder {
     }
   }
 
-  /** Takes a slow socket off all its native topics. Everything published so far is on its way to it: that is its position. */
+  /** Takes a slow socket off all its native topics. Everything its lane has published is on its way to it: that is its place. */
   #takeOff(subscriber: Subscriber): void {
     for (const subscription of subscriber.subscriptions.values()) {
       if (!subscription.live) continue;
       this.#leaveNative(subscription);
-      subscription.cursor = subscription.topic.log?.next ?? 0;
+      subscription.cursor = subscription.lane.cursor;
       this.#fallBehind(subscription);
     }
   }
 
   #goLive(subscription: Subscription): void {
-    const { topic, subscriber } = subscription;
+    const { lane, subscriber, topic } = subscription;
     const { index } = subscriber.format;
+    // What the lane still holds back has been sent to this subscriber. Of a `latest` topic it may see it again.
+    if (topic.namespace.mode === "stream") this.#lanes.serve(lane);
     subscription.live = true;
     subscription.page = [];
-    topic.live[index]! += 1;
-    subscriber.socket.subscribe(topic.native[index]!);
+    lane.live[index]! += 1;
+    subscriber.socket.subscribe(lane.native[index]!);
   }
 
   #leaveNative(subscription: Subscription): void {
-    const { topic, subscriber } = subscription;
+    const { lane, subscriber } = subscription;
     const { index } = subscriber.format;
     subscription.live = false;
-    topic.live[index]! -= 1;
-    subscriber.socket.unsubscribe(topic.native[index]!);
+    lane.live[index]! -= 1;
+    subscriber.socket.unsubscribe(lane.native[index]!);
   }
 
   #fallBehind(subscription: Subscription): void {
@@ -231,13 +238,14 @@ export class Feeder {
         this.#goLive(subscription);
         return left;
       }
-      if (located.at !== "ring") {
+      if (located.at !== "item") {
         void this.#read(subscription, located);
         return left;
       }
       const payload = located.item.frame.payload(subscriber.format);
       if (subscriber.socket.send(payload) === "dropped") return 0;
-      subscription.cursor += 1;
+      subscription.cursor = located.next;
+      if (!located.item.publication) subscription.newSince = topic.log!.next;
       left -= payloadBytes(payload);
       if (subscriber.socket.bufferedBytes() > this.#feedBelowBytes) return 0;
     }

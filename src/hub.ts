@@ -3,17 +3,21 @@
 
 import { ActiveTopic, type Subscriber, Subscription } from "./active-topic.ts";
 import type { BridgeEvents, Position, PositionedPublication, Publication } from "./bridge/bridge.ts";
-import type { NamespaceOptions } from "./config.ts";
-import type { Engine, Socket } from "./engine/engine.ts";
+import type { Socket } from "./engine/engine.ts";
 import { FanwireError } from "./errors.ts";
-import { Feeder, type FeederOptions, historyPageSize, payloadBytes } from "./feeder.ts";
-import { SharedFrame, type WireFormat } from "./wire/format.ts";
+import { Feeder, type FeederOptions, historyPageSize } from "./feeder.ts";
+import { KeyedLog } from "./keyed-log.ts";
+import type { NativePublisher } from "./lane.ts";
+import { Lanes } from "./lanes.ts";
+import type { NamespaceOptions } from "./options.ts";
+import type { PacerOptions } from "./pacer.ts";
+import { rateClass } from "./rate-classes.ts";
+import { StreamLog } from "./stream-log.ts";
+import { SharedFrame } from "./wire/format.ts";
 import type { Mode, PublicationItem } from "./wire/frames.ts";
-import { json } from "./wire/json.ts";
-import { msgpack } from "./wire/msgpack.ts";
 import { namespaceOf } from "./wire/topic-name.ts";
 
-export interface HubOptions extends FeederOptions {
+export interface HubOptions extends FeederOptions, PacerOptions {
   readonly namespaces: ReadonlyMap<string, NamespaceOptions>;
 }
 
@@ -24,9 +28,15 @@ export interface Joined {
   readonly position?: Position;
   readonly recovered?: boolean;
   readonly publications?: readonly PublicationItem[];
+  /** The rate in effect, where one was asked for. */
+  readonly maxRateHz?: number;
 }
 
-const formats: readonly WireFormat[] = [json, msgpack];
+/** What a subscriber asks for. */
+export interface Wish {
+  readonly since?: Position;
+  readonly maxRateHz?: number;
+}
 
 export class Hub implements BridgeEvents {
   readonly feeder: Feeder;
@@ -34,17 +44,21 @@ export class Hub implements BridgeEvents {
   readonly #topics = new Map<string, ActiveTopic>();
   /** Topics without members, and since when: in the order in which they were left. */
   readonly #lingering = new Map<ActiveTopic, number>();
-  #engine: Pick<Engine<unknown>, "publish"> | undefined;
+  readonly #lanes: Lanes;
   #alive = false;
 
   constructor(options: HubOptions) {
     this.#options = options;
-    this.feeder = new Feeder(options);
+    this.#lanes = new Lanes({
+      ...options,
+      published: (topic, bytes) => this.feeder.published(topic, bytes),
+    });
+    this.feeder = new Feeder(options, this.#lanes);
   }
 
   /** Where publications go from now on. */
-  deliverTo(engine: Pick<Engine<unknown>, "publish">): void {
-    this.#engine = engine;
+  deliverTo(engine: NativePublisher): void {
+    this.#lanes.deliverTo(engine);
   }
 
   get bridgeIsAlive(): boolean {
@@ -75,18 +89,19 @@ export class Hub implements BridgeEvents {
   subscribe(
     subscriber: Subscriber,
     name: string,
-    since: Position | undefined,
+    wish: Wish,
     answer: (joined: Joined) => void,
   ): Promise<void> | undefined {
     this.unsubscribe(subscriber, name);
     const topic = this.#open(name);
-    const subscription = new Subscription(topic, subscriber);
+    const lane = topic.lane(rateClass(wish.maxRateHz));
+    const subscription = new Subscription(lane, subscriber);
     topic.members.add(subscription);
     this.#lingering.delete(topic);
     subscriber.subscriptions.set(name, subscription);
     const waiting = topic.opening
-      ? topic.opening.then(() => this.#recover(subscription, since, answer))
-      : this.#recover(subscription, since, answer);
+      ? topic.opening.then(() => this.#recover(subscription, wish.since, answer))
+      : this.#recover(subscription, wish.since, answer);
     return waiting?.catch((failure: unknown) => {
       if (!subscription.left) this.unsubscribe(subscriber, name);
       throw failure;
@@ -113,10 +128,17 @@ export class Hub implements BridgeEvents {
     this.#options.bridge.relay(name, publication);
   }
 
-  joined(name: string, position: Position): void {
+  joined(name: string, position: Position, values: readonly PositionedPublication[] = []): void {
     const { ringPublications: items, ringBytes: bytes } = this.#options.limits;
     const topic = this.#topics.get(name);
-    if (topic && topic.mode !== "volatile") topic.startAt(position, { items, bytes });
+    if (topic?.namespace.mode === "stream") topic.log = new StreamLog(name, position, { items, bytes });
+    if (topic?.namespace.mode === "latest") {
+      const rule = { maxKeys: topic.namespace.maxKeys, removalTtlMs: this.#options.limits.removalTtlMs };
+      topic.log = new KeyedLog(name, position, values, rule);
+    }
+    topic?.forEachLane((lane) => {
+      lane.cursor = topic.log?.next ?? 0;
+    });
   }
 
   deliver(name: string, publications: readonly PositionedPublication[]): void {
@@ -125,20 +147,19 @@ export class Hub implements BridgeEvents {
     if (!topic || !log) return;
     for (const publication of publications) {
       const frame = new SharedFrame({ type: "message", topic: name, ...publication });
-      const bytes = this.#encode(topic, frame);
-      // Into the log first: publishing may take slow sockets off the topic, and they continue behind this publication.
+      const bytes = this.#lanes.encode(topic, frame);
+      this.#lanes.makeRoom(topic, bytes);
       log.append({ frame, bytes, publication }, publication);
-      this.#publish(topic, frame, bytes);
+      this.#lanes.publishAppended(topic, frame, bytes);
     }
   }
 
-  reset(name: string, position: Position): void {
+  reset(name: string, position: Position, values: readonly PositionedPublication[] = []): void {
     const topic = this.#topics.get(name);
     if (!topic?.log) return;
-    const frame = new SharedFrame({ type: "reset", topic: name, ...position });
-    const bytes = this.#encode(topic, frame);
-    topic.log.reset({ frame, bytes }, position);
-    this.#publish(topic, frame, bytes);
+    topic.log.reset(position, values);
+    // With what the old epoch still owes before it, and without waiting for a round.
+    topic.forEachLane((lane) => this.#lanes.serve(lane));
   }
 
   relayed(name: string, publication: Publication): void {
@@ -164,7 +185,7 @@ export class Hub implements BridgeEvents {
   #open(name: string): ActiveTopic {
     let topic = this.#topics.get(name);
     if (topic) return topic;
-    topic = new ActiveTopic(name, this.namespace(name).mode);
+    topic = new ActiveTopic(name, this.namespace(name));
     this.#topics.set(name, topic);
     this.#lingering.set(topic, this.#options.now());
     topic.opening = this.#join(topic);
@@ -220,15 +241,20 @@ export class Hub implements BridgeEvents {
 
   /** Gives a subscription its place, answers with what it is owed, and lets the rest follow. */
   #begin(subscription: Subscription, cursor: number | undefined, answer: (joined: Joined) => void): void {
-    const { topic } = subscription;
+    const { topic, lane } = subscription;
+    const { mode } = topic.namespace;
     const { log } = topic;
     if (log) {
-      subscription.cursor = cursor ?? log.next;
-      const publications = this.feeder.takeOwed(subscription, this.#options.limits.recoveryChunkBytes);
+      const isNew = cursor === undefined;
+      subscription.cursor = cursor ?? log.start;
+      if (isNew) subscription.newSince = log.next;
+      const { recoveryChunkBytes } = this.#options.limits;
+      const publications = this.feeder.takeOwed(subscription, recoveryChunkBytes, isNew);
       const position = { epoch: log.position.epoch, offset: log.offsetBefore(subscription.cursor) };
-      answer({ mode: topic.mode, position, recovered: cursor !== undefined, publications });
+      const rate = lane.rateHz === undefined ? {} : { maxRateHz: lane.rateHz };
+      answer({ mode, position, recovered: !isNew, publications, ...rate });
     } else {
-      answer({ mode: topic.mode });
+      answer({ mode });
     }
     this.feeder.begin(subscription);
   }
@@ -245,25 +271,10 @@ export class Hub implements BridgeEvents {
   #deliverVolatile(name: string, publication: Publication, except?: Socket<unknown>): void {
     const topic = this.#topics.get(name);
     if (!topic) return;
-    const frame = new SharedFrame({ type: "message", topic: name, ...publication });
-    this.#publish(topic, frame, this.#encode(topic, frame), except);
-  }
-
-  /** Encodes a frame for the formats somebody is live in, or for the log alone, and answers how many bytes it has. */
-  #encode(topic: ActiveTopic, frame: SharedFrame): number {
-    let bytes = 0;
-    for (const format of formats) {
-      if (topic.live[format.index]! > 0) bytes = Math.max(bytes, payloadBytes(frame.payload(format)));
-    }
-    return bytes === 0 && topic.log ? payloadBytes(frame.payload(json)) : bytes;
-  }
-
-  /** Publishes natively, once per format somebody is live in. */
-  #publish(topic: ActiveTopic, frame: SharedFrame, bytes: number, except?: Socket<unknown>): void {
-    for (const format of formats) {
-      if (topic.live[format.index]! === 0) continue;
-      this.#engine?.publish(topic.native[format.index]!, frame.payload(format), except);
-    }
-    this.feeder.published(topic, bytes);
+    this.#lanes.publishVolatile(
+      topic,
+      new SharedFrame({ type: "message", topic: name, ...publication }),
+      except,
+    );
   }
 }

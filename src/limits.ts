@@ -67,6 +67,12 @@ export const limitRules = {
   ringBytes: limit(mib, kib, 1024 * mib, "Bytes of them kept in memory per active topic."),
   topicLingerMs: limit(5000, 0, dayMs, "How long a topic stays active after its last subscriber left."),
   maxStoredTopics: limit(100_000, 1, 10_000_000, "Topics whose history a node in memory keeps."),
+  removalTtlMs: limit(
+    600_000,
+    10,
+    7 * dayMs,
+    "How long it is remembered that a key of a `latest` topic was removed.",
+  ),
   idempotencyTtlMs: limit(300_000, 10, 7 * dayMs, "How long an idempotency key is remembered."),
   maxIdempotencyKeys: limit(10_000, 1, 10_000_000, "Idempotency keys remembered per topic."),
   callTimeoutMs: limit(5000, 10, 600_000, "How long the application may take to answer a `call`."),

@@ -7,12 +7,14 @@ import { ConfigError, type Locate, type NamespaceInput, type NamespaceOptions } 
 const builtInNamespaces: Readonly<Record<string, NamespaceInput>> = {
   room: { mode: "stream" },
   game: { mode: "volatile" },
+  ticker: { mode: "latest" },
   // Joined by the server for each connection of that user, so nobody needs to ask.
   user: { mode: "stream", subscribe: "none" },
   broadcast: { mode: "stream" },
 };
 export const defaultHistory: HistoryRule = { size: 1000, ttlMs: 600_000 };
 export const defaultMaxPublishBytes = 65_536;
+export const defaultMaxKeys = 10_000;
 
 /** Built-in and declared namespaces, complete. Where a built-in one is declared, the declaration's options win. */
 export function resolveNamespaces(
@@ -35,14 +37,17 @@ function resolveNamespace(
   limits: Limits,
   at: (option: string) => string,
 ): NamespaceOptions {
-  const { mode, history } = input;
+  const { mode, history, maxKeys } = input;
   const maxPublishBytes = input.maxPublishBytes ?? Math.min(defaultMaxPublishBytes, limits.maxFrameBytes);
-  if (mode === undefined) throw new ConfigError(`${at("mode")} is missing: must be one of volatile, stream`);
-  if (mode === "volatile" && history !== undefined) {
-    throw new ConfigError(
-      `${at("history")} is ${JSON.stringify(history)}: must be absent, as mode is volatile`,
-    );
+  if (mode === undefined) {
+    throw new ConfigError(`${at("mode")} is missing: must be one of volatile, stream, latest`);
   }
+  const absent = (option: string, value: unknown) => {
+    if (value === undefined) return;
+    throw new ConfigError(`${at(option)} is ${JSON.stringify(value)}: must be absent, as mode is ${mode}`);
+  };
+  if (mode !== "stream") absent("history", history);
+  if (mode !== "latest") absent("maxKeys", maxKeys);
   if (maxPublishBytes > limits.maxFrameBytes) {
     const bound = `at most limits.maxFrameBytes, which is ${limits.maxFrameBytes}`;
     throw new ConfigError(`${at("maxPublishBytes")} is ${maxPublishBytes}: must be ${bound}`);
@@ -52,8 +57,10 @@ function resolveNamespace(
     publish: input.publish ?? "grant",
     binary: input.binary ?? false,
     maxPublishBytes,
+    flushWindowMs: input.flushWindowMs ?? 0,
   };
   if (mode === "volatile") return { mode, ...rules };
+  if (mode === "latest") return { mode, maxKeys: maxKeys ?? defaultMaxKeys, ...rules };
   const size = history?.size ?? defaultHistory.size;
   return { mode, history: { size, ttlMs: history?.ttlMs ?? defaultHistory.ttlMs }, ...rules };
 }

@@ -30,13 +30,16 @@ interface NamespaceRules {
   readonly binary: boolean;
   /** Largest publishing frame, as received. */
   readonly maxPublishBytes: number;
+  /** Time over which a topic's publications are collected, to share a write. */
+  readonly flushWindowMs: number;
 }
 
-/** What holds for every topic of one namespace. A stream has a history, a volatile namespace has none. */
+/** What holds for every topic of one namespace. */
 export type NamespaceOptions = NamespaceRules &
   (
     | { readonly mode: "stream"; readonly history: HistoryRule }
-    | { readonly mode: "volatile"; readonly history?: undefined }
+    | { readonly mode: "latest"; readonly maxKeys: number }
+    | { readonly mode: "volatile" }
   );
 
 export const logLevels = ["debug", "info", "warn", "error", "silent"] as const;
@@ -68,6 +71,10 @@ export interface NamespaceInput {
   readonly publish?: Access | undefined;
   readonly binary?: boolean | undefined;
   readonly maxPublishBytes?: number | undefined;
+  /** `latest` only. Default 10000. */
+  readonly maxKeys?: number | undefined;
+  /** Default 0. */
+  readonly flushWindowMs?: number | undefined;
 }
 
 /** Options as given: everything may be left out. Names, defaults and bounds stand in the README's table. */

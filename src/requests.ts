@@ -1,16 +1,17 @@
 // What each client frame does: checks access, size and mode, then asks hub, bridge or application, and answers.
 
-import type { AccessRequest, Application, CallHandler } from "./application.ts";
+import { Access } from "./access.ts";
+import type { Application, CallHandler } from "./application.ts";
 import type { Claims } from "./auth.ts";
 import type { Bridge, Publication } from "./bridge/bridge.ts";
 import { withDeadline } from "./deadline.ts";
 import { FanwireError } from "./errors.ts";
-import { covers } from "./grants.ts";
 import { historyAnswer } from "./history-answer.ts";
 import type { Hub, Joined } from "./hub.ts";
 import type { Limits } from "./limits.ts";
 import type { Log } from "./log.ts";
 import type { NamespaceOptions } from "./options.ts";
+import { checkPublication } from "./publication-rules.ts";
 import type { Session } from "./session.ts";
 import { checkData, copyData, type DataRule } from "./wire/data.ts";
 import type {
@@ -33,11 +34,6 @@ export interface RequestsOptions {
   readonly now: () => number;
 }
 
-/** The topics a client is joined to without asking, and may join again without a grant. */
-export function ownTopics(userId: string): readonly string[] {
-  return [`user:${userId}`, "broadcast:all"];
-}
-
 /** How an idempotency key is told apart from another user's of the same name. Server-made ones have no user. */
 export function scopedKey(userId: string, key: string | undefined): string | undefined {
   return key === undefined ? undefined : `${userId}\n${key}`;
@@ -45,10 +41,12 @@ export function scopedKey(userId: string, key: string | undefined): string | und
 
 export class Requests {
   readonly #options: RequestsOptions;
+  readonly #access: Access;
   readonly #calls: ReadonlyMap<string, CallHandler>;
 
   constructor(options: RequestsOptions) {
     this.#options = options;
+    this.#access = new Access(options.application, options.limits);
     this.#calls = new Map(Object.entries(options.application.calls ?? {}));
   }
 
@@ -85,11 +83,14 @@ export class Requests {
   #subscribe(session: Session, frame: SubscribeFrame): void {
     const namespace = this.#options.hub.namespace(frame.topic);
     checkFormat(session, namespace);
+    if (frame.maxRateHz !== undefined && namespace.mode !== "latest") {
+      throw new FanwireError("mode-mismatch", "`maxRateHz` is for topics of mode latest.");
+    }
     this.#inOrder(session, frame.topic, frame.id, () => {
-      const allowed = this.#mayRead(session, frame.topic, namespace);
+      const allowed = this.#access.mayRead(session, frame.topic, namespace);
       const subscribe = () => {
         this.#checkTopicCount(session, frame.topic);
-        return this.#options.hub.subscribe(session, frame.topic, frame.since, (joined) => {
+        return this.#options.hub.subscribe(session, frame.topic, frame, (joined) => {
           session.reply(frame.id, subscribed(frame.topic, joined));
         });
       };
@@ -112,18 +113,20 @@ export class Requests {
     if (frameBytes > namespace.maxPublishBytes) {
       throw new FanwireError("too-large", `A publish here has at most ${namespace.maxPublishBytes} bytes.`);
     }
-    checkMode(frame, namespace);
+    checkPublication(frame, namespace.mode);
     checkData(frame.data, { maxDepth: this.#options.limits.maxDataDepth, binary: namespace.binary });
     const publication: Publication = {
       data: frame.data,
       timestamp: this.#options.now(),
       ...(frame.event !== undefined && { event: frame.event }),
+      ...(frame.key !== undefined && { key: frame.key }),
+      ...(frame.removed && { removed: frame.removed }),
       userId: session.userId,
     };
     this.#inOrder(session, frame.topic, frame.id, () => {
-      const allowed = this.#mayPublish(session, frame.topic, namespace);
+      const allowed = this.#access.mayPublish(session, frame.topic, namespace);
       return whenAllowed(allowed, frame, () => {
-        if (namespace.mode === "stream") return void this.#append(session, frame, publication);
+        if (namespace.mode !== "volatile") return void this.#append(session, frame, publication);
         const except = frame.echo === false ? session.socket : undefined;
         this.#options.hub.publishVolatile(frame.topic, publication, except);
         session.reply(frame.id, {});
@@ -161,7 +164,7 @@ export class Requests {
     }
     checkFormat(session, namespace);
     this.#inOrder(session, frame.topic, frame.id, () => {
-      const allowed = this.#mayRead(session, frame.topic, namespace);
+      const allowed = this.#access.mayRead(session, frame.topic, namespace);
       return whenAllowed(allowed, frame, async () => {
         session.reply(frame.id, await historyAnswer(bridge, frame, limits));
       });
@@ -188,7 +191,7 @@ export class Requests {
     const topics = [...session.subscriptions.keys()].map((topic) => {
       return session.inOrder(topic, async () => {
         const { hub } = this.#options;
-        if (await this.#mayRead(session, topic, hub.namespace(topic))) return;
+        if (await this.#access.mayRead(session, topic, hub.namespace(topic))) return;
         if (hub.unsubscribe(session, topic)) left.push(topic);
       });
     });
@@ -237,41 +240,6 @@ export class Requests {
     }
   }
 
-  #mayRead(session: Session, topic: string, namespace: NamespaceOptions): boolean | Promise<boolean> {
-    if (ownTopics(session.userId).includes(topic)) return true;
-    return this.#decide(session, "subscribe", topic, () => {
-      if (namespace.subscribe === "grant") return covers(session.claims.subscribe, topic, session.userId);
-      return namespace.subscribe === "members";
-    });
-  }
-
-  #mayPublish(session: Session, topic: string, namespace: NamespaceOptions): boolean | Promise<boolean> {
-    return this.#decide(session, "publish", topic, () => {
-      if (namespace.publish === "grant") return covers(session.claims.publish, topic, session.userId);
-      if (namespace.publish === "none") return false;
-      if (session.subscriptions.has(topic)) return true;
-      throw new FanwireError("not-subscribed", `Publishing to ${topic} needs a subscription to it.`);
-    });
-  }
-
-  /** Others' `user:` topics are refused to everybody; else the application decides if it wants to, else the rules do. */
-  #decide(
-    session: Session,
-    action: AccessRequest["action"],
-    topic: string,
-    byRules: () => boolean,
-  ): boolean | Promise<boolean> {
-    if (topic.startsWith("user:") && topic !== `user:${session.userId}`) return false;
-    const { authorize } = this.#options.application;
-    if (!authorize) return byRules();
-    const { userId, info } = session.claims;
-    const verdict = authorize({ action, topic, userId, info });
-    if (!(verdict instanceof Promise)) return verdict ?? byRules();
-    const { callTimeoutMs } = this.#options.limits;
-    const late = () => new FanwireError("timeout", "Authorisation did not answer in time.");
-    return withDeadline(verdict, callTimeoutMs, late).then((answer) => answer ?? byRules());
-  }
-
   /** Runs an operation after the earlier ones on its topic, counts it while it is waited for, and answers its failure. */
   #inOrder(
     session: Session,
@@ -317,22 +285,9 @@ function checkFormat(session: Session, namespace: NamespaceOptions): void {
   throw new FanwireError("mode-mismatch", "The namespace carries binary data: connect with MessagePack.");
 }
 
-function checkMode(frame: PublishFrame, namespace: NamespaceOptions): void {
-  if (namespace.mode === "stream") {
-    if (frame.echo === undefined || frame.echo) return;
-    throw new FanwireError(
-      "mode-mismatch",
-      "`echo: false` is for volatile topics: a stream reaches everybody.",
-    );
-  }
-  if (frame.idempotencyKey !== undefined) {
-    throw new FanwireError("mode-mismatch", "`idempotencyKey` is for topics with a history.");
-  }
-}
-
 function subscribed(topic: string, joined: Joined): Readonly<Record<string, unknown>> {
-  const { mode, position, recovered, publications } = joined;
-  return position ? { topic, mode, ...position, recovered, publications } : { topic, mode };
+  const { position, ...rest } = joined;
+  return { topic, ...position, ...rest };
 }
 
 /** What a handler returned, as `data`. That it cannot travel is the handler's fault, not that of the caller's own data. */

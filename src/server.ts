@@ -3,7 +3,7 @@
 import { randomUUID } from "node:crypto";
 import type { Application } from "./application.ts";
 import { createVerifier } from "./auth.ts";
-import type { Bridge, HistoryRule, Position, Publication } from "./bridge/bridge.ts";
+import type { Bridge, Position, Publication, Retention } from "./bridge/bridge.ts";
 import { LocalBridge } from "./bridge/local.ts";
 import { developmentMode, resolveOptions } from "./config.ts";
 import { Connections } from "./connections.ts";
@@ -13,10 +13,11 @@ import { createHttp } from "./http.ts";
 import { Hub } from "./hub.ts";
 import { createLog, type Log } from "./log.ts";
 import type { InputOptions, Options } from "./options.ts";
+import { checkPublication } from "./publication-rules.ts";
 import { Requests } from "./requests.ts";
 import type { Session } from "./session.ts";
 import { copyData } from "./wire/data.ts";
-import { checkTopicName } from "./wire/topic-name.ts";
+import { checkTopicName, namespaceOf } from "./wire/topic-name.ts";
 
 export type { AccessRequest, Application, CallContext, CallHandler, ConnectionEvent } from "./application.ts";
 export type { Position } from "./bridge/bridge.ts";
@@ -30,7 +31,11 @@ export interface PublishOptions {
   readonly event?: string;
   /** On whose behalf; clients see it as the publisher. */
   readonly userId?: string;
-  /** A second publication of the topic under the same key is not made. Streams only. Scope: the topic. */
+  /** In mode `latest`, where it is required: what `data` is the newest value of. */
+  readonly key?: string;
+  /** In mode `latest`: the key is gone. */
+  readonly removed?: boolean;
+  /** A second publication of the topic under the same key is not made. Not in mode `volatile`. Scope: the topic. */
   readonly idempotencyKey?: string;
 }
 
@@ -108,7 +113,7 @@ export class Node implements Server {
     this.#log = log;
     this.#bridge = createBridge(options, now);
     const bridge = this.#bridge;
-    this.#hub = new Hub({ bridge, namespaces, limits, now, defer: setImmediate });
+    this.#hub = new Hub({ bridge, namespaces, limits, now, defer: setImmediate, after });
     const { jwtSecret, jwtIssuer, jwtAudience } = options;
     const verify =
       jwtSecret === undefined
@@ -185,18 +190,19 @@ export class Node implements Server {
 
   async publish(topic: string, data: unknown, options: PublishOptions = {}): Promise<Position | undefined> {
     const namespace = this.#hub.namespace(checkTopicName(topic));
-    const { event, userId, idempotencyKey } = options;
+    const { event, userId, key, removed, idempotencyKey } = options;
+    checkPublication({ key, removed, idempotencyKey }, namespace.mode);
+    const rule = { maxDepth: this.#options.limits.maxDataDepth, binary: namespace.binary };
     const publication: Publication = {
-      data: copyData(data, { maxDepth: this.#options.limits.maxDataDepth, binary: namespace.binary }),
+      data: removed && data === undefined ? null : copyData(data, rule),
       timestamp: Date.now(),
       ...(event !== undefined && { event }),
+      ...(key !== undefined && { key }),
+      ...(removed && { removed }),
       ...(userId !== undefined && { userId }),
     };
     if (this.#closing) throw new FanwireError("draining", "This node is closing.");
-    if (namespace.mode === "stream") return this.#bridge.publish(topic, publication, idempotencyKey);
-    if (idempotencyKey !== undefined) {
-      throw new FanwireError("mode-mismatch", "`idempotencyKey` is for topics with a history.");
-    }
+    if (namespace.mode !== "volatile") return this.#bridge.publish(topic, publication, idempotencyKey);
     this.#hub.publishVolatile(topic, publication);
     return undefined;
   }
@@ -235,15 +241,27 @@ async function refuseTokens(): Promise<never> {
   throw new FanwireError("unauthorized", "Development mode has no secret to verify a token with.");
 }
 
+/** Immediates run sooner than timers of no delay. */
+function after(delayMs: number, work: () => void): void {
+  if (delayMs <= 0) setImmediate(work);
+  else setTimeout(work, delayMs);
+}
+
 function createBridge(options: Options, now: () => number): Bridge {
   const { maxStoredTopics, idempotencyTtlMs, maxIdempotencyKeys } = options.limits;
-  const nothing: HistoryRule = { size: 0, ttlMs: 0 };
   return new LocalBridge({
-    historyRule: (topic) => options.namespaces.get(topic.slice(0, topic.indexOf(":")))?.history ?? nothing,
+    retention: (topic) => retentionOf(topic, options),
     maxStoredTopics,
     idempotencyTtlMs,
     maxIdempotencyKeys,
     now,
     newEpoch: () => randomUUID().slice(0, 8),
   });
+}
+
+function retentionOf(topic: string, { namespaces, limits }: Options): Retention {
+  const namespace = namespaces.get(namespaceOf(topic));
+  if (namespace?.mode === "stream") return { mode: "stream", history: namespace.history };
+  if (namespace?.mode !== "latest") return { mode: "volatile" };
+  return { mode: "latest", keyed: { maxKeys: namespace.maxKeys, removalTtlMs: limits.removalTtlMs } };
 }

@@ -5,7 +5,7 @@ import type { Subscriber, Subscription } from "./active-topic.ts";
 import type { Claims } from "./auth.ts";
 import type { Payload, Socket } from "./engine/engine.ts";
 import { type CloseReason, closeRules, FanwireError } from "./errors.ts";
-import { payloadBytes } from "./feeder.ts";
+import { payloadBytes } from "./lane.ts";
 import type { Limits } from "./limits.ts";
 import { type Rate, TokenBucket } from "./rate.ts";
 import type { WireFormat } from "./wire/format.ts";

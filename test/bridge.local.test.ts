@@ -2,8 +2,8 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import type { BridgeEvents } from "../src/bridge/bridge.ts";
 import { LocalBridge, type LocalBridgeOptions } from "../src/bridge/local.ts";
-import { StoredTopic } from "../src/bridge/stored-topic.ts";
-import { historySize, historyTtlMs, idempotencyTtlMs, testBridge } from "./contract/bridge.ts";
+import { StoredHistory } from "../src/bridge/stored-history.ts";
+import { idempotencyTtlMs, retentionOf, testBridge } from "./contract/bridge.ts";
 
 const deaf: BridgeEvents = {
   joined: () => undefined,
@@ -17,7 +17,7 @@ function createLocal(overrides: Partial<LocalBridgeOptions> = {}) {
   const clock = { now: 1_000_000 };
   let epochs = 0;
   const bridge = new LocalBridge({
-    historyRule: () => ({ size: historySize, ttlMs: historyTtlMs }),
+    retention: (topic) => retentionOf(topic),
     maxStoredTopics: 100,
     idempotencyTtlMs,
     maxIdempotencyKeys: 100,
@@ -93,15 +93,15 @@ test("a stored topic keeps exactly the newest that are young enough, whatever ha
   const rules = fc.record({ size: fc.integer({ min: 1, max: 90 }), ttlMs: fc.integer({ min: 1, max: 900 }) });
   fc.assert(
     fc.property(steps, rules, fc.nat(100), fc.integer({ min: 1, max: 50 }), (events, rule, after, limit) => {
-      const stored = new StoredTopic("e");
+      const stored = new StoredHistory("e", rule);
       const all: { offset: number; timestamp: number }[] = [];
       let now = 0;
       for (const { wait, publish } of events) {
         now += wait;
-        if (publish) all.push(stored.append({ data: 0, timestamp: now }, rule, now));
-        else stored.expire(rule, now);
+        if (publish) all.push(stored.append({ data: 0, timestamp: now }, now));
+        else stored.expire(now);
       }
-      stored.expire(rule, now);
+      stored.expire(now);
       const kept = all.slice(-rule.size).filter(({ timestamp }) => timestamp + rule.ttlMs > now);
       const ofPage = (page: { publications: readonly { offset: number }[] }) =>
         page.publications.map(({ offset }) => offset);

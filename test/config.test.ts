@@ -88,7 +88,14 @@ describe("precedence", () => {
     });
     expect(namespaces.get("user")).toMatchObject({ mode: "volatile", subscribe: "none" });
     expect(namespaces.get("constructor")).toMatchObject({ mode: "stream" });
-    expect([...namespaces.keys()].sort()).toEqual(["broadcast", "constructor", "game", "room", "user"]);
+    expect([...namespaces.keys()].sort()).toEqual([
+      "broadcast",
+      "constructor",
+      "game",
+      "room",
+      "ticker",
+      "user",
+    ]);
   });
 
   test("a smaller frame limit makes the default publishing limit smaller too", () => {
@@ -198,10 +205,13 @@ const refusedFiles: [string, string][] = [
   ],
   ['{"namespaces": 5}', `namespaces ${inFile} is 5: must be an object`],
   ['{"namespaces": {"a": 5}}', `namespaces.a ${inFile} is 5: must be an object`],
-  ['{"namespaces": {"a": {}}}', `namespaces.a.mode ${inFile} is missing: must be one of volatile, stream`],
   [
-    '{"namespaces": {"a": {"mode": "latest"}}}',
-    `namespaces.a.mode ${inFile} is "latest": must be one of volatile, stream`,
+    '{"namespaces": {"a": {}}}',
+    `namespaces.a.mode ${inFile} is missing: must be one of volatile, stream, latest`,
+  ],
+  [
+    '{"namespaces": {"a": {"mode": "newest"}}}',
+    `namespaces.a.mode ${inFile} is "newest": must be one of volatile, stream, latest`,
   ],
   [
     '{"namespaces": {"A": {"mode": "stream"}}}',

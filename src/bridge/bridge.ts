@@ -16,6 +16,10 @@ export interface Publication {
   readonly data: unknown;
   readonly timestamp: number;
   readonly event?: string;
+  /** In mode `latest`: what this is the newest value of. */
+  readonly key?: string;
+  /** In mode `latest`: the key is gone. */
+  readonly removed?: true;
   /** The publisher; absent when the application itself published. */
   readonly userId?: string;
 }
@@ -24,13 +28,25 @@ export interface PositionedPublication extends Publication {
   readonly offset: number;
 }
 
-/** What a bridge has to know of a topic's namespace to keep its history. */
+/** What is kept of a `stream` topic. */
 export interface HistoryRule {
   /** Publications kept per topic. */
   readonly size: number;
   /** How long a publication is kept. */
   readonly ttlMs: number;
 }
+
+/** What is kept of a `latest` topic: each key's newest publication, and for a while that a key was removed. */
+export interface KeyedRule {
+  readonly maxKeys: number;
+  readonly removalTtlMs: number;
+}
+
+/** What a bridge has to know of a topic's namespace. */
+export type Retention =
+  | { readonly mode: "volatile" }
+  | { readonly mode: "stream"; readonly history: HistoryRule }
+  | { readonly mode: "latest"; readonly keyed: KeyedRule };
 
 export interface HistoryPage extends Position {
   /** Oldest first and without holes. Its first may lie above `after + 1`: what was between is gone for good. */
@@ -47,12 +63,16 @@ export interface HistoryPage extends Position {
 export interface BridgeEvents {
   /**
    * The bridge listens: nothing of this topic published after the position is missed. An event and not what `join` resolves
-   * to, because a publication may arrive before whoever waits for a promise has its turn.
+   * to, because a publication may arrive before whoever waits for a promise has its turn. `values`, in mode `latest`: each
+   * key's newest publication up to the position, remembered removals included, in the order of their offsets.
    */
-  joined(topic: string, position: Position): void;
+  joined(topic: string, position: Position, values?: readonly PositionedPublication[]): void;
   deliver(topic: string, publications: readonly PositionedPublication[]): void;
-  /** Continuity ended. What the old epoch still owed has been delivered; what follows continues after `position`. */
-  reset(topic: string, position: Position): void;
+  /**
+   * Continuity ended. What the old epoch still owed has been delivered; what follows continues after `position`. `values`, in
+   * mode `latest`: what there is now, as in `joined`.
+   */
+  reset(topic: string, position: Position, values?: readonly PositionedPublication[]): void;
   /** A volatile publication of another node. A node's own relays do not come back. */
   relayed(topic: string, publication: Publication): void;
   /** Whether the bridge is proven alive. Called on each change; a bridge begins dead and calls this before `start` resolves. */
@@ -62,7 +82,8 @@ export interface BridgeEvents {
 /**
  * A bridge may be slow, may batch, and may fail: everything but `relay` and `leave` answers later, and by a deadline of the
  * bridge's own, so that nobody who waits for it needs a timer. A failure is a FanwireError: `unavailable` when nothing
- * happened, `outcome-unknown` when a publication may or may not have been accepted.
+ * happened, `outcome-unknown` when a publication may or may not have been accepted, `too-many` when a `latest` topic would get
+ * one key too many.
  */
 export interface Bridge {
   /** Resolves when publications can be accepted. Called once, before anything else. */
@@ -84,8 +105,8 @@ export interface Bridge {
   /** Hands a volatile publication to the other nodes that joined; at most once, nothing kept, never throws. */
   relay(topic: string, publication: Publication): void;
   /**
-   * Up to `limit` publications after offset `after`, or the newest ones when `after` is undefined, with the topic's present
-   * position. The topic need not be joined.
+   * Of a `stream` topic: up to `limit` publications after offset `after`, or the newest ones when `after` is undefined, with
+   * the topic's present position. The topic need not be joined.
    */
   history(topic: string, after: number | undefined, limit: number): Promise<HistoryPage>;
   close(): Promise<void>;

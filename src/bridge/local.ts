@@ -1,12 +1,13 @@
-// The bridge of a single node: history in this process's memory, delivery by direct call.
+// The bridge of a single node: topics in this process's memory, delivery by direct call.
 
-import type { Bridge, BridgeEvents, HistoryPage, HistoryRule, Position, Publication } from "./bridge.ts";
-import { StoredTopic } from "./stored-topic.ts";
+import { AcceptedKeys } from "./accepted-keys.ts";
+import type { Bridge, BridgeEvents, HistoryPage, Position, Publication, Retention } from "./bridge.ts";
+import { StoredHistory } from "./stored-history.ts";
+import { StoredValues } from "./stored-values.ts";
 
 export interface LocalBridgeOptions {
-  /** The rule for a topic's history. */
-  readonly historyRule: (topic: string) => HistoryRule;
-  /** How many topics' histories are kept; above it the longest unused ones are forgotten, position and all. */
+  readonly retention: (topic: string) => Retention;
+  /** How many topics are kept; above it the longest unused ones are forgotten, position and all. */
   readonly maxStoredTopics: number;
   readonly idempotencyTtlMs: number;
   readonly maxIdempotencyKeys: number;
@@ -14,11 +15,19 @@ export interface LocalBridgeOptions {
   readonly newEpoch: () => string;
 }
 
+interface StoredTopic {
+  readonly kept: StoredHistory | StoredValues;
+  accepted: AcceptedKeys | undefined;
+  usedAtMs: number;
+}
+
 /** How long a topic's position outlives its last use: a client that was away this long is still told the truth cheaply. */
 const positionTtlMs = 3_600_000;
 const sweepIntervalMs = 10_000;
 /** How much of `maxStoredTopics` is freed at once, so that a full store is not searched for each new topic. */
 const evictedShare = 0.05;
+/** A volatile topic has a position too, which never moves. */
+const nothing = { size: 0, ttlMs: 0 };
 
 export class LocalBridge implements Bridge {
   readonly #options: LocalBridgeOptions;
@@ -40,7 +49,9 @@ export class LocalBridge implements Bridge {
 
   async join(topic: string): Promise<void> {
     this.#joined.add(topic);
-    this.#events?.joined(topic, this.#topic(topic).position);
+    const { kept } = this.#topic(topic);
+    const values = kept instanceof StoredValues ? kept.values : undefined;
+    this.#events?.joined(topic, kept.position, values);
   }
 
   leave(topic: string): void {
@@ -50,19 +61,14 @@ export class LocalBridge implements Bridge {
   async publish(topic: string, publication: Publication, idempotencyKey?: string): Promise<Position> {
     const stored = this.#topic(topic);
     const now = this.#options.now();
+    const first = idempotencyKey === undefined ? undefined : stored.accepted?.get(idempotencyKey, now);
+    if (first) return first;
+    const positioned = stored.kept.append(publication, now);
+    const { position } = stored.kept;
     if (idempotencyKey !== undefined) {
-      const first = stored.acceptedUnder(idempotencyKey, now);
-      if (first) return first;
-    }
-    const positioned = stored.append(publication, this.#options.historyRule(topic), now);
-    const position = stored.position;
-    if (idempotencyKey !== undefined) {
-      stored.remember(
-        idempotencyKey,
-        position,
-        now + this.#options.idempotencyTtlMs,
-        this.#options.maxIdempotencyKeys,
-      );
+      const { idempotencyTtlMs, maxIdempotencyKeys } = this.#options;
+      stored.accepted ??= new AcceptedKeys();
+      stored.accepted.add(idempotencyKey, position, now + idempotencyTtlMs, maxIdempotencyKeys);
     }
     if (this.#joined.has(topic)) this.#events?.deliver(topic, [positioned]);
     return position;
@@ -73,9 +79,9 @@ export class LocalBridge implements Bridge {
   }
 
   async history(topic: string, after: number | undefined, limit: number): Promise<HistoryPage> {
-    const stored = this.#topic(topic);
-    stored.expire(this.#options.historyRule(topic), this.#options.now());
-    return stored.page(after, limit);
+    const { kept } = this.#topic(topic);
+    kept.expire(this.#options.now());
+    return kept instanceof StoredHistory ? kept.page(after, limit) : { ...kept.position, publications: [] };
   }
 
   async close(): Promise<void> {
@@ -87,10 +93,10 @@ export class LocalBridge implements Bridge {
   sweep(): void {
     const now = this.#options.now();
     for (const [topic, stored] of this.#stored) {
-      stored.expire(this.#options.historyRule(topic), now);
-      if (stored.isEmpty && stored.usedAtMs + positionTtlMs <= now && !this.#joined.has(topic)) {
-        this.#stored.delete(topic);
-      }
+      stored.kept.expire(now);
+      stored.accepted?.expire(now);
+      const isIdle = stored.usedAtMs + positionTtlMs <= now && !this.#joined.has(topic);
+      if (isIdle && stored.kept.isEmpty) this.#stored.delete(topic);
     }
   }
 
@@ -98,14 +104,21 @@ export class LocalBridge implements Bridge {
     let stored = this.#stored.get(topic);
     if (!stored) {
       if (this.#stored.size >= this.#options.maxStoredTopics) this.#evict();
-      stored = new StoredTopic(this.#options.newEpoch());
+      stored = { kept: this.#create(topic), accepted: undefined, usedAtMs: 0 };
       this.#stored.set(topic, stored);
     }
     stored.usedAtMs = this.#options.now();
     return stored;
   }
 
-  /** A forgotten topic begins a new epoch when it is used again, so whoever had a position in it is told `recovered: false`. */
+  #create(topic: string): StoredHistory | StoredValues {
+    const retention = this.#options.retention(topic);
+    const epoch = this.#options.newEpoch();
+    if (retention.mode === "latest") return new StoredValues(epoch, retention.keyed);
+    return new StoredHistory(epoch, retention.mode === "stream" ? retention.history : nothing);
+  }
+
+  /** A forgotten topic begins a new epoch when it is used again, so whoever had a position in it is told so. */
   #evict(): void {
     const idle = [...this.#stored].filter(([topic]) => !this.#joined.has(topic));
     idle.sort(([, a], [, b]) => a.usedAtMs - b.usedAtMs);

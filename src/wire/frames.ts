@@ -4,7 +4,7 @@ import type { Position, Publication } from "../bridge/bridge.ts";
 import type { ErrorCode } from "../errors.ts";
 
 /** How a topic behaves; the promise of each stands in README.md. */
-export type Mode = "volatile" | "stream";
+export type Mode = "volatile" | "stream" | "latest";
 
 export const protocolVersion = 1;
 
@@ -18,6 +18,8 @@ export interface SubscribeFrame {
   readonly id?: number;
   readonly topic: string;
   readonly since?: Position;
+  /** In mode `latest`: at most so many times a second. */
+  readonly maxRateHz?: number;
 }
 
 export interface UnsubscribeFrame {
@@ -30,8 +32,12 @@ export interface PublishFrame {
   readonly type: "publish";
   readonly id?: number;
   readonly topic: string;
+  /** May be left out where `removed` says that there is none any more. */
   readonly data: unknown;
   readonly event?: string;
+  /** In mode `latest`: what this is the newest value of. */
+  readonly key?: string;
+  readonly removed?: true;
   readonly idempotencyKey?: string;
   readonly echo?: boolean;
 }

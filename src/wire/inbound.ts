@@ -49,8 +49,12 @@ function parseToken(value: unknown): string {
 }
 
 function publishFields(fields: Fields) {
-  const { data, event, idempotencyKey, echo } = fields;
-  if (data === undefined) throw new FanwireError("bad-data", "`data` is missing.");
+  const { data, event, key, removed, idempotencyKey, echo } = fields;
+  if (data === undefined && removed !== true) throw new FanwireError("bad-data", "`data` is missing.");
+  if (key !== undefined && !isName(key)) {
+    throw new FanwireError("bad-data", `\`key\` is a string of 1 to ${maxNameLength} characters.`);
+  }
+  if (removed !== undefined && typeof removed !== "boolean") throw badFrame("`removed` is true or false.");
   if (event !== undefined && !isName(event)) {
     throw new FanwireError("bad-data", `\`event\` is a string of 1 to ${maxNameLength} characters.`);
   }
@@ -59,7 +63,9 @@ function publishFields(fields: Fields) {
   }
   if (echo !== undefined && typeof echo !== "boolean") throw badFrame("`echo` is true or false.");
   return {
-    data,
+    data: data ?? null,
+    ...(key !== undefined && { key }),
+    ...(removed === true && { removed }),
     ...(event !== undefined && { event }),
     ...(idempotencyKey !== undefined && { idempotencyKey }),
     ...(echo !== undefined && { echo }),
@@ -97,7 +103,17 @@ export function parseClientFrame(value: unknown): ClientFrame {
     case "subscribe": {
       const topic = checkTopicName(value.topic);
       const since = parsePosition(value.since);
-      return { type: "subscribe", ...base, topic, ...(since && { since }) };
+      const { maxRateHz } = value;
+      if (maxRateHz !== undefined && !(typeof maxRateHz === "number" && maxRateHz >= 1)) {
+        throw badFrame("`maxRateHz` is a number from 1.");
+      }
+      return {
+        type: "subscribe",
+        ...base,
+        topic,
+        ...(since && { since }),
+        ...(maxRateHz !== undefined && { maxRateHz }),
+      };
     }
     case "unsubscribe":
       return { type: "unsubscribe", ...base, topic: checkTopicName(value.topic) };

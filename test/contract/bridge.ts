@@ -1,7 +1,14 @@
 // The contract of src/bridge/bridge.ts as a suite that every bridge passes.
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import type { Bridge, BridgeEvents, Position, Publication } from "../../src/bridge/bridge.ts";
+import type {
+  Bridge,
+  BridgeEvents,
+  Position,
+  PositionedPublication,
+  Publication,
+  Retention,
+} from "../../src/bridge/bridge.ts";
 
 /** A bridge under test: history of `historySize` publications and `historyTtlMs`, and a clock that `wait` moves. */
 export interface BridgeUnderTest {
@@ -13,16 +20,31 @@ export interface BridgeUnderTest {
 export const historySize = 5;
 export const historyTtlMs = 60_000;
 export const idempotencyTtlMs = 10_000;
+export const maxKeys = 4;
+export const removalTtlMs = 60_000;
+
+/** How the namespaces of the suite keep what they are given. */
+export function retentionOf(topic: string): Retention {
+  if (topic.startsWith("room:"))
+    return { mode: "stream", history: { size: historySize, ttlMs: historyTtlMs } };
+  if (topic.startsWith("ticker:")) return { mode: "latest", keyed: { maxKeys, removalTtlMs } };
+  return { mode: "volatile" };
+}
 
 /** What a node sees of its bridge, as lines in order. */
 class Node implements BridgeEvents {
   readonly seen: string[] = [];
   readonly positions: Position[] = [];
+  /** What the last topic joined had, where it is of mode `latest`. */
+  values: readonly string[] | undefined = undefined;
   isAlive = false;
 
-  joined(topic: string, position: Position): void {
+  joined(topic: string, position: Position, values?: readonly PositionedPublication[]): void {
     this.seen.push(`${topic} joined at ${position.offset}`);
     this.positions.push(position);
+    this.values = values?.map(
+      ({ key, data, removed, offset }) => `${key} ${removed ? "removed" : data} ${offset}`,
+    );
   }
 
   deliver(topic: string, publications: readonly { readonly offset: number; readonly data: unknown }[]): void {
@@ -158,6 +180,44 @@ export function testBridge(name: string, create: () => Promise<BridgeUnderTest>)
       await bridge.publish("room:1", whole);
       const page = await bridge.history("room:1", 0, 1);
       expect(page.publications).toEqual([{ ...whole, offset: 1 }]);
+    });
+
+    const value = (key: string, data: unknown): Publication => ({ data, timestamp: now, key });
+    const removal = (key: string): Publication => ({ data: null, timestamp: now, key, removed: true });
+
+    test("keeps the newest value of each key, in the order of offsets, and says so when the topic is joined", async () => {
+      for (const [key, data] of [
+        ["a", 1],
+        ["b", 2],
+        ["a", 3],
+      ] as const) {
+        await bridge.publish("ticker:1", value(key, data));
+      }
+      await bridge.publish("ticker:1", removal("b"));
+      await bridge.join("ticker:1");
+      await bridge.publish("ticker:1", value("b", 5));
+      expect(node.values).toEqual(["a 3 3", "b removed 4"]);
+      expect(node.seen).toEqual(["ticker:1 joined at 4", "ticker:1 5 5"]);
+    });
+
+    test("refuses one key too many, and takes it once another was removed", async () => {
+      for (let key = 0; key < maxKeys; key++) await bridge.publish("ticker:1", value(`k${key}`, key));
+      expect(bridge.publish("ticker:1", value("more", 1))).rejects.toMatchObject({ code: "too-many" });
+      await bridge.publish("ticker:1", value("k0", 9));
+      await bridge.publish("ticker:1", removal("k1"));
+      const last = await bridge.publish("ticker:1", value("more", 1));
+      expect(last.offset).toBe(maxKeys + 3);
+    });
+
+    test("remembers for a while that keys were removed, and no more of them than a topic may have keys", async () => {
+      for (let key = 0; key < maxKeys + 1; key++) await bridge.publish("ticker:1", removal(`k${key}`));
+      await bridge.join("ticker:1");
+      expect(node.values).toEqual([2, 3, 4, 5].map((offset) => `k${offset - 1} removed ${offset}`));
+      bridge.leave("ticker:1");
+      await wait(removalTtlMs);
+      await bridge.publish("ticker:1", value("a", 1));
+      await bridge.join("ticker:1");
+      expect(node.values).toEqual(["a 1 6"]);
     });
 
     test("never gives a node its own relays back", async () => {

@@ -40,7 +40,7 @@ export class ModelBridge implements Bridge {
   async join(topic: string): Promise<void> {
     await this.#turn();
     this.#joined.add(topic);
-    this.#events.joined(topic, this.position(topic));
+    this.#events.joined(topic, this.position(topic), this.#topic(topic).kept);
   }
 
   leave(topic: string): void {
@@ -51,8 +51,10 @@ export class ModelBridge implements Bridge {
     const stored = this.#topic(topic);
     stored.offset += 1;
     const positioned = { ...publication, offset: stored.offset };
+    if (publication.key === undefined)
+      stored.kept = stored.kept.slice(-(this.#historySize - 1) || this.#historySize);
+    else stored.kept = stored.kept.filter(({ key }) => key !== publication.key);
     stored.kept.push(positioned);
-    stored.kept = stored.kept.slice(-this.#historySize);
     if (this.#joined.has(topic)) this.#events.deliver(topic, [positioned]);
     return this.position(topic);
   }
@@ -81,10 +83,23 @@ export class ModelBridge implements Bridge {
     return { epoch, offset };
   }
 
+  /** What a `latest` topic has, by key. */
+  values(topic: string): Record<string, unknown> {
+    const there = this.#topic(topic).kept.filter(({ removed }) => !removed);
+    return Object.fromEntries(there.map(({ key, data }) => [key, data]));
+  }
+
   /** The store comes back without what it had. */
   loseEverything(topic: string, offset: number): void {
     this.#stored.set(topic, { epoch: `e${++this.#epochs}`, offset, kept: [] });
     if (this.#joined.has(topic)) this.#events.reset(topic, this.position(topic));
+  }
+
+  /** The store comes back with only so many of the values it had, under another epoch. */
+  loseSome(topic: string, kept: number): void {
+    const { offset, kept: values } = this.#topic(topic);
+    this.#stored.set(topic, { epoch: `e${++this.#epochs}`, offset, kept: values.slice(0, kept) });
+    if (this.#joined.has(topic)) this.#events.reset(topic, this.position(topic), this.#topic(topic).kept);
   }
 
   /** Lets up to so many of the waiting joins and reads go on. */

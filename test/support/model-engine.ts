@@ -89,6 +89,8 @@ export class ModelSocket implements Socket<undefined> {
 
 export class ModelEngine implements Pick<Engine<undefined>, "publish"> {
   readonly #topics = new Map<string, Set<ModelSocket>>();
+  /** Calls of `publish`. */
+  publishes = 0;
 
   members(nativeTopic: string): Set<ModelSocket> {
     const members = this.#topics.get(nativeTopic) ?? new Set();
@@ -101,6 +103,7 @@ export class ModelEngine implements Pick<Engine<undefined>, "publish"> {
   }
 
   publish(nativeTopic: string, payload: Payload, except?: Socket<unknown>): void {
+    this.publishes += 1;
     for (const socket of this.members(nativeTopic)) if (socket !== except) socket.send(payload);
   }
 }

@@ -1,17 +1,8 @@
-// One positioned topic's place in time: its position and the recent items that slow and returning sockets are fed from.
-// Pure arithmetic; knows no engine, no bridge and no clock.
+// The log of a `stream` topic: its position and the recent items that slow and returning sockets are fed from. Pure arithmetic.
 
 import type { Position, PositionedPublication } from "./bridge/bridge.ts";
-import type { SharedFrame } from "./wire/format.ts";
-
-/** What a subscriber of the topic is sent, in order: a publication, or the announcement that continuity ended. */
-export interface TopicItem {
-  readonly frame: SharedFrame;
-  /** About the size of the item in memory. */
-  readonly bytes: number;
-  /** Absent: the item is a `reset`. */
-  readonly publication?: PositionedPublication;
-}
+import type { Located, TopicItem, TopicLog } from "./topic-log.ts";
+import { SharedFrame } from "./wire/format.ts";
 
 /** How much a topic keeps in memory; the history behind the bridge reaches further. */
 export interface RingBounds {
@@ -19,27 +10,13 @@ export interface RingBounds {
   readonly bytes: number;
 }
 
-/**
- * Where the item at a cursor is to be had. `head`: there is none yet. `ring`: in memory, with `item`. `history`: behind the
- * bridge, after `offset` of the present epoch. `lost`: nowhere; the cursor's epoch is over and its rest has left the ring.
- */
-export type Located =
-  | { readonly at: "head" }
-  | { readonly at: "ring"; readonly item: TopicItem }
-  | { readonly at: "history"; readonly offset: number }
-  | { readonly at: "lost" };
-
 const head: Located = { at: "head" };
 const lost: Located = { at: "lost" };
 /** Below this many dead slots at the front, compacting the array costs more than it frees. */
 const compactAt = 64;
 
-/**
- * A cursor numbers the next item a subscriber is to get. Cursors count on over a `reset`, which takes a number itself, so one
- * comparison orders everything a subscriber sees, over epochs: with the topic joined at (a, 7), offset 8 has cursor 8; a
- * reset to (b, 0) takes cursor 9, and offset 1 of b has cursor 10. Cursors mean nothing on another node: positions do.
- */
-export class TopicLog {
+export class StreamLog implements TopicLog {
+  readonly #topic: string;
   readonly #bounds: RingBounds;
   #position: Position;
   /** The cursor of the next item to come. */
@@ -53,7 +30,8 @@ export class TopicLog {
   #start = 0;
   #bytes = 0;
 
-  constructor(position: Position, bounds: RingBounds) {
+  constructor(topic: string, position: Position, bounds: RingBounds) {
+    this.#topic = topic;
     this.#position = position;
     this.#next = position.offset + 1;
     this.#bounds = bounds;
@@ -63,12 +41,14 @@ export class TopicLog {
     return this.#position;
   }
 
-  /** The cursor of the next item to come: that of a subscriber who has seen everything. */
   get next(): number {
     return this.#next;
   }
 
-  /** Appends the publication that follows the present position. Throws when it is another one: the bridge broke its word. */
+  get start(): number {
+    return this.#next;
+  }
+
   append(item: TopicItem, publication: PositionedPublication): void {
     if (publication.offset !== this.#position.offset + 1) {
       throw new Error(`offset ${publication.offset} cannot follow ${this.#position.offset}`);
@@ -77,25 +57,20 @@ export class TopicLog {
     this.#push(item);
   }
 
-  /** Continues at another position; `item` announces it. */
-  reset(item: TopicItem, position: Position): void {
-    this.#push(item);
+  reset(position: Position): void {
+    const frame = new SharedFrame({ type: "reset", topic: this.#topic, ...position });
+    this.#push({ frame, bytes: 0 });
     this.#position = position;
     this.#began = this.#next - 1;
     this.#shift = this.#began - position.offset;
   }
 
-  /**
-   * The cursor of what follows a position; undefined when the position is of another epoch, not reached yet, or older than
-   * where the present epoch began.
-   */
   cursorAfter(position: Position): number | undefined {
     if (position.epoch !== this.#position.epoch || position.offset > this.#position.offset) return undefined;
     const cursor = position.offset + 1 + this.#shift;
     return cursor > this.#began ? cursor : undefined;
   }
 
-  /** The offset of what comes before a cursor of the present epoch. */
   offsetBefore(cursor: number): number {
     return cursor - 1 - this.#shift;
   }
@@ -104,7 +79,7 @@ export class TopicLog {
     if (cursor >= this.#next) return head;
     const oldest = this.#next - (this.#items.length - this.#start);
     if (cursor >= oldest) {
-      return { at: "ring", item: this.#items[this.#start + (cursor - oldest)]! };
+      return { at: "item", item: this.#items[this.#start + (cursor - oldest)]!, next: cursor + 1 };
     }
     return cursor > this.#began ? { at: "history", offset: this.offsetBefore(cursor) } : lost;
   }

@@ -1,51 +1,51 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import type { Position } from "../src/bridge/bridge.ts";
-import { TopicLog } from "../src/topic.ts";
+import { StreamLog } from "../src/stream-log.ts";
 import { SharedFrame } from "../src/wire/format.ts";
 
 const roomy = { items: 1000, bytes: 1_000_000 };
 
-function publication(log: TopicLog, bytes = 10) {
+function publication(log: StreamLog, bytes = 10) {
   const { epoch, offset } = log.position;
   const next = { data: `${epoch}:${offset + 1}`, timestamp: 0, offset: offset + 1 };
   const frame = new SharedFrame({ type: "message", topic: "room:1", ...next });
   log.append({ frame, bytes, publication: next }, next);
 }
 
-function reset(log: TopicLog, position: Position) {
-  log.reset({ frame: new SharedFrame({ type: "reset", topic: "room:1", ...position }), bytes: 10 }, position);
+function reset(log: StreamLog, position: Position) {
+  log.reset(position);
 }
 
 /** What a subscriber at a cursor is sent, as far as the ring has it. */
-function readFrom(log: TopicLog, cursor: number): string[] {
+function readFrom(log: StreamLog, cursor: number): string[] {
   const seen: string[] = [];
   for (let at = cursor; ; at++) {
     const located = log.locate(at);
-    if (located.at !== "ring") return seen;
+    if (located.at !== "item") return seen;
     const { frame } = located.item.frame;
     if (frame.type === "reset") seen.push(`reset ${frame.epoch}:${frame.offset}`);
     if (frame.type === "message") seen.push(String(frame.data));
   }
 }
 
-describe("a topic's log", () => {
+describe("a stream's log", () => {
   test("continues at the position it was opened at", () => {
-    const log = new TopicLog({ epoch: "a", offset: 7 }, roomy);
+    const log = new StreamLog("room:1", { epoch: "a", offset: 7 }, roomy);
     publication(log);
     expect(log.position).toEqual({ epoch: "a", offset: 8 });
     expect(readFrom(log, log.cursorAfter({ epoch: "a", offset: 7 })!)).toEqual(["a:8"]);
   });
 
   test("refuses a publication that does not follow", () => {
-    const log = new TopicLog({ epoch: "a", offset: 7 }, roomy);
+    const log = new StreamLog("room:1", { epoch: "a", offset: 7 }, roomy);
     const next = { data: 0, timestamp: 0, offset: 9 };
     const frame = new SharedFrame({ type: "message", topic: "room:1", ...next });
     expect(() => log.append({ frame, bytes: 1, publication: next }, next)).toThrow("cannot follow");
   });
 
   test("sends an older position to history, as long as it is of the present epoch", () => {
-    const log = new TopicLog({ epoch: "a", offset: 7 }, roomy);
+    const log = new StreamLog("room:1", { epoch: "a", offset: 7 }, roomy);
     const cursor = log.cursorAfter({ epoch: "a", offset: 3 })!;
     expect(log.locate(cursor)).toEqual({ at: "history", offset: 3 });
     expect(log.cursorAfter({ epoch: "b", offset: 3 })).toBeUndefined();
@@ -53,7 +53,7 @@ describe("a topic's log", () => {
   });
 
   test("gives who is behind the rest of the old epoch, the reset, and then the new epoch", () => {
-    const log = new TopicLog({ epoch: "a", offset: 0 }, roomy);
+    const log = new StreamLog("room:1", { epoch: "a", offset: 0 }, roomy);
     publication(log);
     const behind = log.next;
     publication(log);
@@ -63,7 +63,7 @@ describe("a topic's log", () => {
   });
 
   test("calls a cursor of an old epoch lost once the ring has let go of it, even where offsets overlap", () => {
-    const log = new TopicLog({ epoch: "a", offset: 7 }, { items: 1, bytes: 1000 });
+    const log = new StreamLog("room:1", { epoch: "a", offset: 7 }, { items: 1, bytes: 1000 });
     const behind = log.next;
     reset(log, { epoch: "b", offset: 5 });
     publication(log);
@@ -71,14 +71,14 @@ describe("a topic's log", () => {
   });
 
   test("does not recover a position from before the present epoch began here", () => {
-    const log = new TopicLog({ epoch: "a", offset: 7 }, roomy);
+    const log = new StreamLog("room:1", { epoch: "a", offset: 7 }, roomy);
     reset(log, { epoch: "b", offset: 5 });
     expect(log.cursorAfter({ epoch: "b", offset: 4 })).toBeUndefined();
     expect(log.cursorAfter({ epoch: "b", offset: 5 })).toBe(log.next);
   });
 
   test("keeps no item that is larger than the ring", () => {
-    const log = new TopicLog({ epoch: "a", offset: 0 }, { items: 10, bytes: 100 });
+    const log = new StreamLog("room:1", { epoch: "a", offset: 0 }, { items: 10, bytes: 100 });
     publication(log, 101);
     expect(log.locate(1)).toEqual({ at: "history", offset: 0 });
     publication(log, 100);
@@ -130,7 +130,7 @@ test("a log agrees with one of endless memory wherever it still has an item, and
       bounds,
       fc.array(step, { maxLength: 300, size: "max" }),
       (offset, ring, steps) => {
-        const log = new TopicLog({ epoch: "e0", offset }, ring);
+        const log = new StreamLog("room:1", { epoch: "e0", offset }, ring);
         const model = new Model({ epoch: "e0", offset });
         let epochs = 0;
         for (const next of steps) {
@@ -143,7 +143,7 @@ test("a log agrees with one of endless memory wherever it still has an item, and
             epochs += 1;
             model.position = { epoch: `e${epochs}`, offset: next.offset };
             reset(log, model.position);
-            model.all.push({ text: `reset e${epochs}:${next.offset}`, ...model.position, bytes: 10 });
+            model.all.push({ text: `reset e${epochs}:${next.offset}`, ...model.position, bytes: 0 });
           }
         }
         expect(log.position).toEqual(model.position);

@@ -1,0 +1,59 @@
+// Who may read and write which topic: the application first, then the token's grants and the namespace's rules.
+
+import type { AccessRequest, Application } from "./application.ts";
+import { withDeadline } from "./deadline.ts";
+import { FanwireError } from "./errors.ts";
+import { covers } from "./grants.ts";
+import type { Limits } from "./limits.ts";
+import type { NamespaceOptions } from "./options.ts";
+import type { Session } from "./session.ts";
+
+/** The topics a client is joined to without asking, and may join again without a grant. */
+export function ownTopics(userId: string): readonly string[] {
+  return [`user:${userId}`, "broadcast:all"];
+}
+
+export class Access {
+  readonly #application: Application;
+  readonly #limits: Limits;
+
+  constructor(application: Application, limits: Limits) {
+    this.#application = application;
+    this.#limits = limits;
+  }
+
+  mayRead(session: Session, topic: string, namespace: NamespaceOptions): boolean | Promise<boolean> {
+    if (ownTopics(session.userId).includes(topic)) return true;
+    return this.#decide(session, "subscribe", topic, () => {
+      if (namespace.subscribe === "grant") return covers(session.claims.subscribe, topic, session.userId);
+      return namespace.subscribe === "members";
+    });
+  }
+
+  mayPublish(session: Session, topic: string, namespace: NamespaceOptions): boolean | Promise<boolean> {
+    return this.#decide(session, "publish", topic, () => {
+      if (namespace.publish === "grant") return covers(session.claims.publish, topic, session.userId);
+      if (namespace.publish === "none") return false;
+      if (session.subscriptions.has(topic)) return true;
+      throw new FanwireError("not-subscribed", `Publishing to ${topic} needs a subscription to it.`);
+    });
+  }
+
+  /** Others' `user:` topics are refused to everybody; else the application decides if it wants to, else the rules do. */
+  #decide(
+    session: Session,
+    action: AccessRequest["action"],
+    topic: string,
+    byRules: () => boolean,
+  ): boolean | Promise<boolean> {
+    if (topic.startsWith("user:") && topic !== `user:${session.userId}`) return false;
+    const { authorize } = this.#application;
+    if (!authorize) return byRules();
+    const { userId, info } = session.claims;
+    const verdict = authorize({ action, topic, userId, info });
+    if (!(verdict instanceof Promise)) return verdict ?? byRules();
+    const { callTimeoutMs } = this.#limits;
+    const late = () => new FanwireError("timeout", "Authorisation did not answer in time.");
+    return withDeadline(verdict, callTimeoutMs, late).then((answer) => answer ?? byRules());
+  }
+}

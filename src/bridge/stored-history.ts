@@ -1,0 +1,57 @@
+// One `stream` topic in memory: epoch, offsets and retained publications. Pure; takes the time as argument.
+
+import type { HistoryPage, HistoryRule, Position, PositionedPublication, Publication } from "./bridge.ts";
+
+/** Below this many dead slots at the front, compacting the array costs more than it frees. */
+const compactAt = 64;
+
+export class StoredHistory {
+  readonly #epoch: string;
+  readonly #rule: HistoryRule;
+  #offset = 0;
+  /** Retained publications from `#start`, in order of offset and without holes, the last one at `#offset`. */
+  #publications: PositionedPublication[] = [];
+  #start = 0;
+
+  constructor(epoch: string, rule: HistoryRule) {
+    this.#epoch = epoch;
+    this.#rule = rule;
+  }
+
+  get position(): Position {
+    return { epoch: this.#epoch, offset: this.#offset };
+  }
+
+  get isEmpty(): boolean {
+    return this.#start === this.#publications.length;
+  }
+
+  append(publication: Publication, nowMs: number): PositionedPublication {
+    this.#offset += 1;
+    const positioned = { ...publication, offset: this.#offset };
+    this.#publications.push(positioned);
+    this.expire(nowMs);
+    return positioned;
+  }
+
+  /** Drops what is over the rule's size or age. */
+  expire(nowMs: number): void {
+    const all = this.#publications;
+    this.#start = Math.max(this.#start, all.length - this.#rule.size);
+    while (this.#start < all.length && all[this.#start]!.timestamp + this.#rule.ttlMs <= nowMs) {
+      this.#start += 1;
+    }
+    if (this.isEmpty || (this.#start >= compactAt && this.#start * 2 >= all.length)) {
+      this.#publications = all.slice(this.#start);
+      this.#start = 0;
+    }
+  }
+
+  page(after: number | undefined, limit: number): HistoryPage {
+    const all = this.#publications;
+    const oldest = this.#offset - (all.length - this.#start) + 1;
+    const from = after === undefined ? this.#offset - limit + 1 : after + 1;
+    const begin = this.#start + Math.max(0, from - oldest);
+    return { ...this.position, publications: all.slice(begin, begin + limit) };
+  }
+}

@@ -1,0 +1,59 @@
+// One `latest` topic in memory: epoch, offset and the newest publication of each key. Pure; takes the time as argument.
+
+import { FanwireError } from "../errors.ts";
+import type { KeyedRule, Position, PositionedPublication, Publication } from "./bridge.ts";
+
+export class StoredValues {
+  readonly #epoch: string;
+  readonly #rule: KeyedRule;
+  #offset = 0;
+  /** The newest publication of each key, removals included, in the order of their offsets. */
+  readonly #values = new Map<string, PositionedPublication>();
+  /** Those of them that are removals. */
+  readonly #removals = new Map<string, PositionedPublication>();
+
+  constructor(epoch: string, rule: KeyedRule) {
+    this.#epoch = epoch;
+    this.#rule = rule;
+  }
+
+  get position(): Position {
+    return { epoch: this.#epoch, offset: this.#offset };
+  }
+
+  get isEmpty(): boolean {
+    return this.#values.size === 0;
+  }
+
+  get values(): readonly PositionedPublication[] {
+    return [...this.#values.values()];
+  }
+
+  /** Throws FanwireError `too-many` where one more key would be too much. */
+  append(publication: Publication, nowMs: number): PositionedPublication {
+    const key = publication.key!;
+    const { maxKeys } = this.#rule;
+    const isNew = !publication.removed && (!this.#values.has(key) || this.#removals.has(key));
+    if (isNew && this.#values.size - this.#removals.size >= maxKeys) {
+      throw new FanwireError("too-many", `A topic here has at most ${maxKeys} keys.`);
+    }
+    this.#offset += 1;
+    const positioned = { ...publication, offset: this.#offset };
+    this.#values.delete(key);
+    this.#values.set(key, positioned);
+    this.#removals.delete(key);
+    if (publication.removed) this.#removals.set(key, positioned);
+    this.expire(nowMs);
+    return positioned;
+  }
+
+  /** Forgets removals past their time, and the oldest where more than `maxKeys` are remembered. */
+  expire(nowMs: number): void {
+    const { maxKeys, removalTtlMs } = this.#rule;
+    for (const [key, removal] of this.#removals) {
+      if (this.#removals.size <= maxKeys && removal.timestamp + removalTtlMs > nowMs) return;
+      this.#removals.delete(key);
+      this.#values.delete(key);
+    }
+  }
+}

@@ -1,0 +1,64 @@
+// One way into a topic: the native topics, one per wire format, of the subscribers who are served at the same pace, and how far
+// they have been served. Publishes natively; knows nothing of sockets.
+
+import type { ActiveTopic } from "./active-topic.ts";
+import type { Engine, Payload, Socket } from "./engine/engine.ts";
+import type { SharedFrame, WireFormat } from "./wire/format.ts";
+import { json } from "./wire/json.ts";
+import { msgpack } from "./wire/msgpack.ts";
+
+const formats: readonly WireFormat[] = [json, msgpack];
+
+export type NativePublisher = Pick<Engine<unknown>, "publish">;
+
+export function payloadBytes(payload: Payload): number {
+  return typeof payload === "string" ? Buffer.byteLength(payload) : payload.length;
+}
+
+export class Lane {
+  readonly topic: ActiveTopic;
+  /** 0: as publications come. Else the least time between two rounds of publications. */
+  readonly periodMs: number;
+  /** Times a second that the subscribers asked for; undefined where they did not ask. */
+  readonly rateHz: number | undefined;
+  /** The engine's topics, by the wire format's index. */
+  readonly native: readonly [string, string];
+  /** How many subscriptions are live, by the wire format's index. */
+  readonly live: [number, number] = [0, 0];
+  /** What has been published natively: everything before this cursor of the topic's log. */
+  cursor = 0;
+  /** About how many bytes of the log wait for the next round. */
+  waitingBytes = 0;
+  /** What waits for the next round where there is no log to take it from. */
+  waiting: { readonly frame: SharedFrame; readonly except: Socket<unknown> | undefined }[] = [];
+
+  constructor(topic: ActiveTopic, periodMs: number, rateHz?: number) {
+    this.topic = topic;
+    this.periodMs = periodMs;
+    this.rateHz = rateHz;
+    const suffix = rateHz === undefined ? "" : `@${rateHz}`;
+    this.native = [`j${suffix}:${topic.name}`, `m${suffix}:${topic.name}`];
+  }
+
+  get isEmpty(): boolean {
+    return this.live[0] === 0 && this.live[1] === 0;
+  }
+
+  /** Encodes a frame for the formats somebody is live in and answers how many bytes it has; 0 where nobody is. */
+  encode(frame: SharedFrame): number {
+    let bytes = 0;
+    for (const format of formats) {
+      if (this.live[format.index]! > 0) bytes = Math.max(bytes, payloadBytes(frame.payload(format)));
+    }
+    return bytes;
+  }
+
+  /** Publishes natively, once per format somebody is live in. No JavaScript runs per subscriber. */
+  publish(engine: NativePublisher, frame: SharedFrame, except?: Socket<unknown>): void {
+    for (const format of formats) {
+      if (this.live[format.index]! > 0) {
+        engine.publish(this.native[format.index]!, frame.payload(format), except);
+      }
+    }
+  }
+}

@@ -1,0 +1,27 @@
+// Which fields of a publication belong to which mode.
+
+import { FanwireError } from "./errors.ts";
+import type { Mode } from "./wire/frames.ts";
+
+interface Fields {
+  readonly key?: string | undefined;
+  readonly removed?: boolean | undefined;
+  readonly idempotencyKey?: string | undefined;
+  readonly echo?: boolean | undefined;
+}
+
+/** Throws FanwireError `mode-mismatch` where a field does not belong to the topic's mode, `bad-data` where one is missing. */
+export function checkPublication({ key, removed, idempotencyKey, echo }: Fields, mode: Mode): void {
+  const mismatch = (why: string) => new FanwireError("mode-mismatch", why);
+  if (mode === "latest" && key === undefined) {
+    throw new FanwireError("bad-data", "`key` is missing: the topic keeps the latest value of each key.");
+  }
+  if (mode !== "latest" && key !== undefined) throw mismatch("`key` is for topics of mode latest.");
+  if (mode !== "latest" && removed) throw mismatch("`removed` is for topics of mode latest.");
+  if (mode === "volatile" && idempotencyKey !== undefined) {
+    throw mismatch("`idempotencyKey` is for topics that keep something.");
+  }
+  if (mode !== "volatile" && echo === false) {
+    throw mismatch("`echo: false` is for volatile topics: others reach everybody.");
+  }
+}

@@ -1,0 +1,85 @@
+// A client over a model socket: subscribes at a model node's hub and reads what arrives.
+
+import type { Subscriber, Subscription } from "../../src/active-topic.ts";
+import type { Position } from "../../src/bridge/bridge.ts";
+import type { CloseReason } from "../../src/errors.ts";
+import type { Joined } from "../../src/hub.ts";
+import type { ServerFrame } from "../../src/wire/frames.ts";
+import { json } from "../../src/wire/json.ts";
+import { ModelSocket } from "./model-engine.ts";
+import type { ModelNode } from "./model-node.ts";
+
+/** The `ok` of a subscribe, with the position that was asked for. */
+export interface ModelOk extends Position {
+  readonly topic: string;
+  readonly recovered: boolean;
+  readonly since?: Position;
+  readonly publications: readonly ModelPublication[];
+}
+
+export interface ModelPublication {
+  readonly offset: number;
+  readonly data: unknown;
+  readonly key?: string;
+  readonly removed?: true;
+}
+
+export abstract class ModelClient implements Subscriber {
+  readonly socket: ModelSocket;
+  readonly format = json;
+  readonly subscriptions = new Map<string, Subscription>();
+  behind: Set<Subscription> | undefined = undefined;
+  behindSinceMs = 0;
+  closedFor: CloseReason | undefined = undefined;
+  /** What no client should see. */
+  readonly complaints: string[] = [];
+  readonly failures: unknown[] = [];
+  #looked = 0;
+  readonly #node: ModelNode;
+
+  constructor(node: ModelNode) {
+    this.#node = node;
+    this.socket = new ModelSocket(node.engine);
+    this.socket.onDrain = () => node.hub.feeder.drained(this);
+  }
+
+  subscribe(topic: string, since?: Position, maxRateHz?: number): void {
+    const answer = ({ position, recovered, publications }: Joined) => {
+      const ok = { type: "ok" as const, id: 1, topic, ...position, recovered, publications, since };
+      this.socket.send(json.encode(ok));
+    };
+    const wish = { ...(since && { since }), ...(maxRateHz !== undefined && { maxRateHz }) };
+    const waiting = this.#node.hub.subscribe(this, topic, wish, answer);
+    waiting?.catch((failure: unknown) => this.failures.push(failure));
+  }
+
+  unsubscribe(topic: string): void {
+    this.#node.hub.unsubscribe(this, topic);
+  }
+
+  close(reason: CloseReason): void {
+    this.closedFor = reason;
+    this.disconnect();
+  }
+
+  disconnect(): void {
+    this.socket.terminate();
+    this.#node.hub.unsubscribeAll(this);
+  }
+
+  /** Looks at what has arrived since the last look. */
+  look(): void {
+    const fresh = this.socket.read.slice(this.#looked);
+    this.#looked = this.socket.read.length;
+    for (const payload of fresh) {
+      const frame = JSON.parse(String(payload)) as ServerFrame;
+      if (frame.type === "ok") this.answered(frame as never);
+      if (frame.type === "reset") this.reset(frame.topic, frame);
+      if (frame.type === "message") this.message(frame.topic, frame as never);
+    }
+  }
+
+  protected abstract answered(ok: ModelOk): void;
+  protected abstract reset(topic: string, position: Position): void;
+  protected abstract message(topic: string, publication: ModelPublication): void;
+}

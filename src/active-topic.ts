@@ -39,7 +39,10 @@ export class Subscription {
   /** Items read from history: what the cursors from `pageCursor` on stand for. */
   page: readonly TopicItem[] = [];
   pageCursor = 0;
-  reading = false;
+  /** Whether history or a snapshot is being waited for. */
+  waiting = false;
+  /** Whether a snapshot was asked for since the last publication: not again for the same gap. */
+  hasResynced = false;
 
   constructor(lane: Lane, subscriber: Subscriber) {
     this.topic = lane.topic;

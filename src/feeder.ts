@@ -6,9 +6,10 @@ import type { ActiveTopic, HistoryItems, Subscriber, Subscription } from "./acti
 import type { Bridge } from "./bridge/bridge.ts";
 import { type Lane, payloadBytes } from "./lane.ts";
 import type { Limits } from "./limits.ts";
+import type { Snapshots } from "./snapshots.ts";
 import type { Located } from "./topic-log.ts";
 import { SharedFrame } from "./wire/format.ts";
-import type { PublicationItem } from "./wire/frames.ts";
+import type { PublicationItem, Snapshot } from "./wire/frames.ts";
 
 /** Most that one subscriber is fed before others have their turn. */
 const feedChunkBytes = 65_536;
@@ -28,6 +29,7 @@ function next(subscription: Subscription): Located {
 export interface FeederOptions {
   readonly bridge: Bridge;
   readonly limits: Limits;
+  readonly snapshots: Snapshots;
   readonly now: () => number;
   /** Runs work in a later turn, after what is already waiting there. */
   readonly defer: (work: () => void) => void;
@@ -41,6 +43,7 @@ export interface Lanes {
 export class Feeder {
   readonly #bridge: Bridge;
   readonly #limits: Limits;
+  readonly #snapshots: Snapshots;
   readonly #now: () => number;
   readonly #defer: (work: () => void) => void;
   readonly #lanes: Lanes;
@@ -48,14 +51,17 @@ export class Feeder {
   readonly #feedBelowBytes: number;
   readonly #behind = new Set<Subscriber>();
   readonly #runnable = new Set<Subscriber>();
+  /** Of snapshots that somebody was told of. */
+  readonly #resets = new WeakMap<Snapshot, SharedFrame>();
   #running = false;
   #published: ActiveTopic[] = [];
   #publishedBytes = 0;
   #sweep = 1;
 
-  constructor({ bridge, limits, now, defer }: FeederOptions, lanes: Lanes) {
+  constructor({ bridge, limits, snapshots, now, defer }: FeederOptions, lanes: Lanes) {
     this.#bridge = bridge;
     this.#limits = limits;
+    this.#snapshots = snapshots;
     this.#now = now;
     this.#defer = defer;
     this.#lanes = lanes;
@@ -118,6 +124,14 @@ export class Feeder {
     else this.#caughtUp(subscription);
   }
 
+  /** Takes everybody off a topic's native topics: what comes next has to be sent to each by itself. */
+  takeOver(topic: ActiveTopic): void {
+    for (const subscription of topic.members) {
+      this.#takeOff(subscription);
+      this.#schedule(subscription.subscriber);
+    }
+  }
+
   /** Told when a socket's buffer shrank. */
   drained(subscriber: Subscriber): void {
     // Never from inside the drain callback: Bun may not call it again after a large send in it (oven-sh/bun#38177).
@@ -143,20 +157,18 @@ export class Feeder {
       for (const member of topic.members) {
         const { subscriber } = member;
         if (member.live && subscriber.socket.bufferedBytes() > this.#limits.softBufferedBytes) {
-          this.#takeOff(subscriber);
+          for (const subscription of subscriber.subscriptions.values()) this.#takeOff(subscription);
         }
       }
     }
   }
 
-  /** Takes a slow socket off all its native topics. Everything its lane has published is on its way to it: that is its place. */
-  #takeOff(subscriber: Subscriber): void {
-    for (const subscription of subscriber.subscriptions.values()) {
-      if (!subscription.live) continue;
-      this.#leaveNative(subscription);
-      subscription.cursor = subscription.lane.cursor;
-      this.#fallBehind(subscription);
-    }
+  /** Takes a subscription off its native topic. All that its lane has published is on its way to it: that is its place. */
+  #takeOff(subscription: Subscription): void {
+    if (!subscription.live) return;
+    this.#leaveNative(subscription);
+    subscription.cursor = subscription.lane.cursor;
+    this.#fallBehind(subscription);
   }
 
   #goLive(subscription: Subscription): void {
@@ -239,35 +251,31 @@ export class Feeder {
         return left;
       }
       if (located.at !== "item") {
-        void this.#read(subscription, located);
+        const after = located.at === "history" ? located.offset : 0;
+        const wanted = located.at === "history" ? after + 1 : undefined;
+        void this.#wait(subscription, () => this.#read(subscription, after, wanted));
+        return left;
+      }
+      if (!located.item.publication && this.#wantsSnapshot(subscription)) {
+        void this.#wait(subscription, () => this.#resync(subscription));
         return left;
       }
       const payload = located.item.frame.payload(subscriber.format);
       if (subscriber.socket.send(payload) === "dropped") return 0;
       subscription.cursor = located.next;
-      if (!located.item.publication) subscription.newSince = topic.log!.next;
+      if (located.item.publication) subscription.hasResynced = false;
+      else subscription.newSince = topic.log!.next;
       left -= payloadBytes(payload);
       if (subscriber.socket.bufferedBytes() > this.#feedBelowBytes) return 0;
     }
     return left;
   }
 
-  async #read(
-    subscription: Subscription,
-    located: { at: "history"; offset: number } | { at: "lost" },
-  ): Promise<void> {
-    if (subscription.reading) return;
-    subscription.reading = true;
-    const after = located.at === "history" ? located.offset : 0;
-    try {
-      const page = await subscription.topic.read(this.#bridge, after, historyPageSize);
-      if (!subscription.left)
-        this.#turnTo(subscription, page, located.at === "history" ? after + 1 : undefined);
-    } catch {
-      // The bridge is away; the next tick tries again, until the subscriber has been behind for too long.
-    } finally {
-      subscription.reading = false;
-    }
+  async #read(subscription: Subscription, after: number, wanted: number | undefined): Promise<void> {
+    const page = await subscription.topic.read(this.#bridge, after, historyPageSize);
+    if (subscription.left) return;
+    if (page.firstOffset !== wanted && this.#wantsSnapshot(subscription)) return this.#resync(subscription);
+    this.#turnTo(subscription, page, wanted);
   }
 
   /** Continues with a page of history. `wanted`: the offset it has to begin with, or continuity has ended. */
@@ -279,12 +287,56 @@ export class Feeder {
     // The epoch changed meanwhile, or the page is ahead of what this node has heard: the next tick looks again.
     if (cursor === undefined) return;
     if (page.firstOffset !== wanted) {
-      const reset = new SharedFrame({ type: "reset", topic: topic.name, ...before });
-      subscriber.socket.send(reset.payload(subscriber.format));
+      subscriber.socket.send(subscriber.format.encode({ type: "reset", topic: topic.name, ...before }));
     }
     subscription.cursor = cursor;
     subscription.pageCursor = cursor;
     subscription.page = page.items;
     this.#schedule(subscriber);
+  }
+
+  #wantsSnapshot(subscription: Subscription): boolean {
+    return !subscription.hasResynced && this.#snapshots.has(subscription.topic.name);
+  }
+
+  /** Ends continuity with a snapshot, if the application has one that can be continued; else the plain `reset` follows. */
+  async #resync(subscription: Subscription): Promise<void> {
+    const { subscriber, topic } = subscription;
+    const log = topic.log!;
+    subscription.hasResynced = true;
+    // What went wrong has been logged, and a client can live with a reset that has no snapshot.
+    const snapshot = await this.#snapshots.take(topic.name, log.position).catch(() => undefined);
+    if (subscription.left) return;
+    const cursor = snapshot && log.cursorAfter(snapshot);
+    if (snapshot && cursor !== undefined) {
+      subscriber.socket.send(this.#resetTo(topic.name, snapshot).payload(subscriber.format));
+      subscription.cursor = cursor;
+      subscription.page = [];
+    }
+    this.#schedule(subscriber);
+  }
+
+  /** However many are told of a snapshot, it is encoded once. */
+  #resetTo(topic: string, snapshot: Snapshot): SharedFrame {
+    let frame = this.#resets.get(snapshot);
+    if (!frame) {
+      const { epoch, offset } = snapshot;
+      frame = new SharedFrame({ type: "reset", topic, epoch, offset, snapshot });
+      this.#resets.set(snapshot, frame);
+    }
+    return frame;
+  }
+
+  /** Lets one thing at a time be waited for on behalf of a subscription. */
+  async #wait(subscription: Subscription, work: () => Promise<void>): Promise<void> {
+    if (subscription.waiting) return;
+    subscription.waiting = true;
+    try {
+      await work();
+    } catch {
+      // The bridge is away; the next tick tries again, until the subscriber has been behind for too long.
+    } finally {
+      subscription.waiting = false;
+    }
   }
 }

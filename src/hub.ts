@@ -5,31 +5,20 @@ import { ActiveTopic, type Subscriber, Subscription } from "./active-topic.ts";
 import type { BridgeEvents, Position, PositionedPublication, Publication } from "./bridge/bridge.ts";
 import type { Socket } from "./engine/engine.ts";
 import { FanwireError } from "./errors.ts";
-import { Feeder, type FeederOptions, historyPageSize } from "./feeder.ts";
+import { Feeder, type FeederOptions } from "./feeder.ts";
 import { KeyedLog } from "./keyed-log.ts";
 import type { NativePublisher } from "./lane.ts";
 import { Lanes } from "./lanes.ts";
 import type { NamespaceOptions } from "./options.ts";
 import type { PacerOptions } from "./pacer.ts";
 import { rateClass } from "./rate-classes.ts";
+import { type Joined, Recovery } from "./recovery.ts";
 import { StreamLog } from "./stream-log.ts";
 import { SharedFrame } from "./wire/format.ts";
-import type { Mode, PublicationItem } from "./wire/frames.ts";
 import { namespaceOf } from "./wire/topic-name.ts";
 
 export interface HubOptions extends FeederOptions, PacerOptions {
   readonly namespaces: ReadonlyMap<string, NamespaceOptions>;
-}
-
-/** Where a subscription began, as its `ok` tells it. */
-export interface Joined {
-  readonly mode: Mode;
-  /** Positioned modes only, like the rest. */
-  readonly position?: Position;
-  readonly recovered?: boolean;
-  readonly publications?: readonly PublicationItem[];
-  /** The rate in effect, where one was asked for. */
-  readonly maxRateHz?: number;
 }
 
 /** What a subscriber asks for. */
@@ -45,6 +34,7 @@ export class Hub implements BridgeEvents {
   /** Topics without members, and since when: in the order in which they were left. */
   readonly #lingering = new Map<ActiveTopic, number>();
   readonly #lanes: Lanes;
+  readonly #recovery: Recovery;
   #alive = false;
 
   constructor(options: HubOptions) {
@@ -54,6 +44,7 @@ export class Hub implements BridgeEvents {
       published: (topic, bytes) => this.feeder.published(topic, bytes),
     });
     this.feeder = new Feeder(options, this.#lanes);
+    this.#recovery = new Recovery(options, this.feeder);
   }
 
   /** Where publications go from now on. */
@@ -100,8 +91,8 @@ export class Hub implements BridgeEvents {
     this.#lingering.delete(topic);
     subscriber.subscriptions.set(name, subscription);
     const waiting = topic.opening
-      ? topic.opening.then(() => this.#recover(subscription, wish.since, answer))
-      : this.#recover(subscription, wish.since, answer);
+      ? topic.opening.then(() => this.#recovery.begin(subscription, wish.since, answer))
+      : this.#recovery.begin(subscription, wish.since, answer);
     return waiting?.catch((failure: unknown) => {
       if (!subscription.left) this.unsubscribe(subscriber, name);
       throw failure;
@@ -157,6 +148,8 @@ export class Hub implements BridgeEvents {
   reset(name: string, position: Position, values: readonly PositionedPublication[] = []): void {
     const topic = this.#topics.get(name);
     if (!topic?.log) return;
+    // With a snapshot for each, the reset cannot be published natively.
+    if (this.#options.snapshots.has(name)) this.feeder.takeOver(topic);
     topic.log.reset(position, values);
     // With what the old epoch still owes before it, and without waiting for a round.
     topic.forEachLane((lane) => this.#lanes.serve(lane));
@@ -204,59 +197,6 @@ export class Hub implements BridgeEvents {
       this.#lingering.delete(topic);
       throw failure;
     }
-  }
-
-  #recover(
-    subscription: Subscription,
-    since: Position | undefined,
-    answer: (joined: Joined) => void,
-  ): Promise<void> | undefined {
-    if (subscription.left) return undefined;
-    const log = subscription.topic.log;
-    const cursor = since && log?.cursorAfter(since);
-    if (cursor === undefined || log?.locate(cursor).at !== "history") {
-      this.#begin(subscription, cursor, answer);
-      return undefined;
-    }
-    return this.#recoverFromHistory(subscription, since!, answer);
-  }
-
-  async #recoverFromHistory(
-    subscription: Subscription,
-    since: Position,
-    answer: (joined: Joined) => void,
-  ): Promise<void> {
-    const { topic } = subscription;
-    const page = await topic.read(this.#options.bridge, since.offset, historyPageSize);
-    if (subscription.left) return;
-    let cursor = topic.log!.cursorAfter(since);
-    if (cursor !== undefined && page.epoch === since.epoch && page.firstOffset === since.offset + 1) {
-      subscription.page = page.items;
-      subscription.pageCursor = cursor;
-    } else if (cursor !== undefined && topic.log!.locate(cursor).at === "history") {
-      cursor = undefined;
-    }
-    this.#begin(subscription, cursor, answer);
-  }
-
-  /** Gives a subscription its place, answers with what it is owed, and lets the rest follow. */
-  #begin(subscription: Subscription, cursor: number | undefined, answer: (joined: Joined) => void): void {
-    const { topic, lane } = subscription;
-    const { mode } = topic.namespace;
-    const { log } = topic;
-    if (log) {
-      const isNew = cursor === undefined;
-      subscription.cursor = cursor ?? log.start;
-      if (isNew) subscription.newSince = log.next;
-      const { recoveryChunkBytes } = this.#options.limits;
-      const publications = this.feeder.takeOwed(subscription, recoveryChunkBytes, isNew);
-      const position = { epoch: log.position.epoch, offset: log.offsetBefore(subscription.cursor) };
-      const rate = lane.rateHz === undefined ? {} : { maxRateHz: lane.rateHz };
-      answer({ mode, position, recovered: !isNew, publications, ...rate });
-    } else {
-      answer({ mode });
-    }
-    this.feeder.begin(subscription);
   }
 
   #leave(subscription: Subscription): void {

@@ -7,11 +7,12 @@ import type { Bridge, Publication } from "./bridge/bridge.ts";
 import { withDeadline } from "./deadline.ts";
 import { FanwireError } from "./errors.ts";
 import { historyAnswer } from "./history-answer.ts";
-import type { Hub, Joined } from "./hub.ts";
+import type { Hub } from "./hub.ts";
 import type { Limits } from "./limits.ts";
 import type { Log } from "./log.ts";
 import type { NamespaceOptions } from "./options.ts";
 import { checkPublication } from "./publication-rules.ts";
+import type { Joined } from "./recovery.ts";
 import type { Session } from "./session.ts";
 import { checkData, copyData, type DataRule } from "./wire/data.ts";
 import type {

@@ -16,14 +16,23 @@ import type { InputOptions, Options } from "./options.ts";
 import { checkPublication } from "./publication-rules.ts";
 import { Requests } from "./requests.ts";
 import type { Session } from "./session.ts";
+import { Snapshots } from "./snapshots.ts";
 import { copyData } from "./wire/data.ts";
 import { checkTopicName, namespaceOf } from "./wire/topic-name.ts";
 
-export type { AccessRequest, Application, CallContext, CallHandler, ConnectionEvent } from "./application.ts";
+export type {
+  AccessRequest,
+  Application,
+  CallContext,
+  CallHandler,
+  ConnectionEvent,
+  SnapshotProvider,
+} from "./application.ts";
 export type { Position } from "./bridge/bridge.ts";
 export { type CloseReason, closeRules, type ErrorCode, errorRules, FanwireError } from "./errors.ts";
 export type { Log } from "./log.ts";
 export { ConfigError, type InputOptions, type NamespaceInput } from "./options.ts";
+export type { Snapshot } from "./wire/frames.ts";
 
 /** What goes with a publication of the application's own. */
 export interface PublishOptions {
@@ -66,10 +75,11 @@ export interface ServerInput extends InputOptions, Application {
  * system's error (`code` `EADDRINUSE` and the like) where it cannot listen.
  */
 export async function createServer(input: ServerInput = {}): Promise<Server> {
-  const { calls, authorize, onConnect, onDisconnect, log, ...rest } = input;
+  const { calls, authorize, snapshots, onConnect, onDisconnect, log, ...rest } = input;
   const application: Application = {
     ...(calls && { calls }),
     ...(authorize && { authorize }),
+    ...(snapshots && { snapshots }),
     ...(onConnect && { onConnect }),
     ...(onDisconnect && { onDisconnect }),
   };
@@ -113,7 +123,8 @@ export class Node implements Server {
     this.#log = log;
     this.#bridge = createBridge(options, now);
     const bridge = this.#bridge;
-    this.#hub = new Hub({ bridge, namespaces, limits, now, defer: setImmediate, after });
+    const snapshots = new Snapshots({ providers: application.snapshots ?? {}, namespaces, limits, log });
+    this.#hub = new Hub({ bridge, namespaces, limits, snapshots, now, defer: setImmediate, after });
     const { jwtSecret, jwtIssuer, jwtAudience } = options;
     const verify =
       jwtSecret === undefined

@@ -115,9 +115,16 @@ export interface ErrorFrame {
   readonly retryable: boolean;
 }
 
+/** The state of a topic as an application sees it, and the position it is true at. */
+export interface Snapshot extends Position {
+  readonly data: unknown;
+}
+
 export interface ResetFrame extends Position {
   readonly type: "reset";
   readonly topic: string;
+  /** Where the application provides one: true at the frame's position. */
+  readonly snapshot?: Snapshot;
 }
 
 export interface PongFrame {

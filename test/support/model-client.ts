@@ -3,8 +3,8 @@
 import type { Subscriber, Subscription } from "../../src/active-topic.ts";
 import type { Position } from "../../src/bridge/bridge.ts";
 import type { CloseReason } from "../../src/errors.ts";
-import type { Joined } from "../../src/hub.ts";
-import type { ServerFrame } from "../../src/wire/frames.ts";
+import type { Joined } from "../../src/recovery.ts";
+import type { ServerFrame, Snapshot } from "../../src/wire/frames.ts";
 import { json } from "../../src/wire/json.ts";
 import { ModelSocket } from "./model-engine.ts";
 import type { ModelNode } from "./model-node.ts";
@@ -14,6 +14,7 @@ export interface ModelOk extends Position {
   readonly topic: string;
   readonly recovered: boolean;
   readonly since?: Position;
+  readonly snapshot?: Snapshot;
   readonly publications: readonly ModelPublication[];
 }
 
@@ -44,8 +45,8 @@ export abstract class ModelClient implements Subscriber {
   }
 
   subscribe(topic: string, since?: Position, maxRateHz?: number): void {
-    const answer = ({ position, recovered, publications }: Joined) => {
-      const ok = { type: "ok" as const, id: 1, topic, ...position, recovered, publications, since };
+    const answer = ({ position, recovered, publications, snapshot }: Joined) => {
+      const ok = { type: "ok" as const, id: 1, topic, ...position, recovered, publications, snapshot, since };
       this.socket.send(json.encode(ok));
     };
     const wish = { ...(since && { since }), ...(maxRateHz !== undefined && { maxRateHz }) };
@@ -80,6 +81,6 @@ export abstract class ModelClient implements Subscriber {
   }
 
   protected abstract answered(ok: ModelOk): void;
-  protected abstract reset(topic: string, position: Position): void;
+  protected abstract reset(topic: string, reset: Position & { snapshot?: Snapshot }): void;
   protected abstract message(topic: string, publication: ModelPublication): void;
 }

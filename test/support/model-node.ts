@@ -1,8 +1,11 @@
 // A hub with its feeder over model sockets and a model bridge, in a time of its own.
 
+import type { SnapshotProvider } from "../../src/application.ts";
 import { resolveOptions } from "../../src/config.ts";
 import { Hub } from "../../src/hub.ts";
 import type { Limits } from "../../src/limits.ts";
+import { createLog } from "../../src/log.ts";
+import { Snapshots } from "../../src/snapshots.ts";
 import { ModelBridge } from "./model-bridge.ts";
 import { ModelEngine } from "./model-engine.ts";
 
@@ -17,18 +20,25 @@ export const modelLimits: Partial<Limits> = {
   topicLingerMs: 5000,
 };
 
+const silent = createLog("silent", () => undefined);
+
 export class ModelNode {
   readonly bridge: ModelBridge;
   readonly hub: Hub;
   readonly engine = new ModelEngine();
   readonly limits: Limits;
   now = 1_000_000;
+  /** What the application answers for topics of the namespace `book`. */
+  snapshot: SnapshotProvider = (_, position) => ({
+    data: `state at ${position.epoch}:${position.offset}`,
+    ...position,
+  });
   #deferred: (() => void)[] = [];
   #timers: { dueMs: number; work: () => void }[] = [];
 
   constructor(historySize: number, limits: Partial<Limits> = {}) {
     const { namespaces, limits: standard } = resolveOptions({
-      namespaces: { paced: { mode: "stream", flushWindowMs: 20 } },
+      namespaces: { paced: { mode: "stream", flushWindowMs: 20 }, book: { mode: "stream" } },
     });
     this.bridge = new ModelBridge(historySize);
     this.limits = { ...standard, ...modelLimits, ...limits };
@@ -36,6 +46,12 @@ export class ModelNode {
       bridge: this.bridge,
       namespaces,
       limits: this.limits,
+      snapshots: new Snapshots({
+        providers: { book: (topic, position) => this.snapshot(topic, position) },
+        namespaces,
+        limits: this.limits,
+        log: silent,
+      }),
       now: () => this.now,
       defer: (work) => this.#deferred.push(work),
       after: (delayMs, work) => this.#timers.push({ dueMs: this.now + delayMs, work }),
@@ -46,6 +62,12 @@ export class ModelNode {
 
   publish(topic: string, data: unknown, keyed: { key?: string; removed?: true } = {}): void {
     void this.bridge.publish(topic, { data, timestamp: this.now, ...keyed });
+  }
+
+  /** Publishes to a stream what a reader can check: its own position. */
+  publishNext(topic: string, size = 100): void {
+    const { epoch, offset } = this.bridge.position(topic);
+    this.publish(topic, `${epoch}:${offset + 1} ${"x".repeat(size)}`);
   }
 
   tick(ms = 1000): void {

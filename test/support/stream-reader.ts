@@ -1,6 +1,7 @@
 // A client of `stream` topics that complains about the first thing that no client should see.
 
 import type { Position } from "../../src/bridge/bridge.ts";
+import type { Snapshot } from "../../src/wire/frames.ts";
 import { ModelClient, type ModelOk, type ModelPublication } from "./model-client.ts";
 
 /** What a reader knows of a topic it is subscribed to. */
@@ -14,10 +15,15 @@ interface Follows {
 /** Complains about a hole, a double, an older publication, or one whose content is not that of its position. */
 export class StreamReader extends ModelClient {
   readonly follows = new Map<string, Follows>();
+  /** How many snapshots it was given. */
+  snapshots = 0;
 
   protected override answered(ok: ModelOk): void {
     const before = this.follows.get(ok.topic);
-    const position = ok.recovered ? ok.since! : { epoch: ok.epoch, offset: ok.offset };
+    const start = ok.recovered ? ok.since! : (ok.snapshot ?? ok);
+    const position = { epoch: start.epoch, offset: start.offset };
+    this.#check(ok.snapshot);
+    if (ok.snapshot) this.snapshots += 1;
     this.follows.set(ok.topic, { position, resets: before?.resets ?? [], seen: before?.seen ?? [] });
     for (const publication of ok.publications) this.message(ok.topic, publication);
     const reached = this.follows.get(ok.topic)!.position;
@@ -28,11 +34,27 @@ export class StreamReader extends ModelClient {
     }
   }
 
-  protected override reset(topic: string, { epoch, offset }: Position): void {
+  protected override reset(
+    topic: string,
+    { epoch, offset, snapshot }: Position & { snapshot?: Snapshot },
+  ): void {
+    this.#check(snapshot);
+    if (snapshot) this.snapshots += 1;
+    if (snapshot && (snapshot.epoch !== epoch || snapshot.offset !== offset)) {
+      this.complaints.push(
+        `a reset to ${epoch}:${offset} has a snapshot of ${snapshot.epoch}:${snapshot.offset}`,
+      );
+    }
     const follows = this.follows.get(topic);
     if (!follows) return void this.complaints.push(`reset of ${topic} before its ok`);
     follows.position = { epoch, offset };
     follows.resets.push(follows.position);
+  }
+
+  #check(snapshot: Snapshot | undefined): void {
+    if (snapshot && snapshot.data !== `state at ${snapshot.epoch}:${snapshot.offset}`) {
+      this.complaints.push(`a snapshot of ${snapshot.epoch}:${snapshot.offset} holds ${snapshot.data}`);
+    }
   }
 
   protected override message(topic: string, { offset, data }: ModelPublication): void {

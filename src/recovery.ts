@@ -1,0 +1,129 @@
+// Where a subscription begins: after the position that the client gave, after a snapshot, or where the topic stands.
+
+import type { Subscription } from "./active-topic.ts";
+import type { Bridge, Position } from "./bridge/bridge.ts";
+import { FanwireError } from "./errors.ts";
+import { type Feeder, historyPageSize } from "./feeder.ts";
+import type { Limits } from "./limits.ts";
+import type { Snapshots } from "./snapshots.ts";
+import type { Mode, PublicationItem, Snapshot } from "./wire/frames.ts";
+
+export interface RecoveryOptions {
+  readonly bridge: Bridge;
+  readonly limits: Limits;
+  readonly snapshots: Snapshots;
+}
+
+/** Where a subscription began, as its `ok` tells it. */
+export interface Joined {
+  readonly mode: Mode;
+  /** Positioned modes only, like the rest. */
+  readonly position?: Position;
+  readonly recovered?: boolean;
+  readonly publications?: readonly PublicationItem[];
+  /** Where the application provides one; the publications follow it. */
+  readonly snapshot?: Snapshot;
+  /** The rate in effect, where one was asked for. */
+  readonly maxRateHz?: number;
+}
+
+/** Sends a subscription's `ok`, in the turn in which the place is taken. */
+export type Answer = (joined: Joined) => void;
+
+export class Recovery {
+  readonly #options: RecoveryOptions;
+  readonly #feeder: Feeder;
+
+  constructor(options: RecoveryOptions, feeder: Feeder) {
+    this.#options = options;
+    this.#feeder = feeder;
+  }
+
+  /** Gives a subscription its place, answers with what it is owed, and lets the rest follow. A promise where it has to wait. */
+  begin(subscription: Subscription, since: Position | undefined, answer: Answer): Promise<void> | undefined {
+    if (subscription.left) return undefined;
+    const { log, name } = subscription.topic;
+    const cursor = since && log?.cursorAfter(since);
+    if (cursor !== undefined && log!.locate(cursor).at === "history") {
+      return this.#afterHistory(subscription, since!, answer);
+    }
+    if (cursor === undefined && log && this.#options.snapshots.has(name)) {
+      return this.#afterSnapshot(subscription, answer);
+    }
+    this.#place(subscription, cursor, answer);
+    return undefined;
+  }
+
+  async #afterHistory(subscription: Subscription, since: Position, answer: Answer): Promise<void> {
+    const isReached = await this.#readAfter(subscription, since);
+    if (subscription.left) return;
+    if (isReached) return this.#place(subscription, subscription.topic.log!.cursorAfter(since), answer);
+    if (this.#options.snapshots.has(subscription.topic.name))
+      return this.#afterSnapshot(subscription, answer);
+    this.#place(subscription, undefined, answer);
+  }
+
+  async #afterSnapshot(subscription: Subscription, answer: Answer): Promise<void> {
+    const { topic } = subscription;
+    const snapshot = await this.#options.snapshots.take(topic.name, topic.log!.position);
+    if (subscription.left) return;
+    const isReached = await this.#readAfter(subscription, snapshot);
+    if (subscription.left) return;
+    if (!isReached) {
+      throw new FanwireError(
+        "call-failed",
+        "The application's snapshot is of a position that cannot be continued.",
+      );
+    }
+    const cursor = topic.log!.cursorAfter(snapshot);
+    // The epoch changed while we waited: the snapshot was good, and is no longer.
+    if (cursor === undefined) return this.#afterSnapshot(subscription, answer);
+    this.#place(subscription, cursor, answer, snapshot);
+  }
+
+  /** Reads from history what follows a position, if it has to be read; false where something of it is gone. */
+  async #readAfter(subscription: Subscription, position: Position): Promise<boolean> {
+    const { topic } = subscription;
+    const cursor = topic.log!.cursorAfter(position);
+    if (cursor === undefined) return false;
+    if (topic.log!.locate(cursor).at !== "history") return true;
+    const page = await topic.read(this.#options.bridge, position.offset, historyPageSize);
+    // Meanwhile the epoch may have changed.
+    const now = topic.log!.cursorAfter(position);
+    if (now === undefined) return false;
+    if (page.epoch === position.epoch && page.firstOffset === position.offset + 1) {
+      subscription.page = page.items;
+      subscription.pageCursor = now;
+      return true;
+    }
+    return topic.log!.locate(now).at !== "history";
+  }
+
+  /** `cursor`: where the subscriber continues; undefined where it begins anew. */
+  #place(subscription: Subscription, cursor: number | undefined, answer: Answer, snapshot?: Snapshot): void {
+    const { topic, lane } = subscription;
+    const { mode } = topic.namespace;
+    const { log } = topic;
+    if (log) {
+      const isNew = cursor === undefined;
+      subscription.cursor = cursor ?? log.start;
+      if (isNew) subscription.newSince = log.next;
+      const publications = this.#feeder.takeOwed(
+        subscription,
+        this.#options.limits.recoveryChunkBytes,
+        isNew,
+      );
+      answer({
+        mode,
+        position: { epoch: log.position.epoch, offset: log.offsetBefore(subscription.cursor) },
+        recovered: !isNew && !snapshot,
+        publications,
+        ...(snapshot && { snapshot }),
+        ...(lane.rateHz !== undefined && { maxRateHz: lane.rateHz }),
+      });
+    } else {
+      answer({ mode });
+    }
+    this.#feeder.begin(subscription);
+  }
+}

@@ -1,0 +1,63 @@
+// The application's snapshots of topics: asked for once however many wait, with a deadline, and checked.
+
+import type { Application } from "./application.ts";
+import type { Position } from "./bridge/bridge.ts";
+import { withDeadline } from "./deadline.ts";
+import { FanwireError } from "./errors.ts";
+import type { Limits } from "./limits.ts";
+import type { Log } from "./log.ts";
+import type { NamespaceOptions } from "./options.ts";
+import { copyData } from "./wire/data.ts";
+import type { Snapshot } from "./wire/frames.ts";
+import { namespaceOf } from "./wire/topic-name.ts";
+
+export interface SnapshotsOptions {
+  readonly providers: NonNullable<Application["snapshots"]>;
+  readonly namespaces: ReadonlyMap<string, NamespaceOptions>;
+  readonly limits: Pick<Limits, "callTimeoutMs" | "maxDataDepth">;
+  readonly log: Log;
+}
+
+export class Snapshots {
+  readonly #options: SnapshotsOptions;
+  readonly #providers: ReadonlyMap<string, NonNullable<Application["snapshots"]>[string]>;
+  readonly #running = new Map<string, Promise<Snapshot>>();
+
+  constructor(options: SnapshotsOptions) {
+    this.#options = options;
+    this.#providers = new Map(Object.entries(options.providers));
+  }
+
+  /** Whether the application provides snapshots of this topic. */
+  has(topic: string): boolean {
+    return this.#providers.size > 0 && this.#providers.has(namespaceOf(topic));
+  }
+
+  /** A snapshot of the topic as it stands. Rejects with FanwireError `call-failed` or `timeout`; what went wrong is logged. */
+  take(topic: string, position: Position): Promise<Snapshot> {
+    let snapshot = this.#running.get(topic);
+    if (!snapshot) {
+      snapshot = this.#take(topic, position).finally(() => this.#running.delete(topic));
+      this.#running.set(topic, snapshot);
+    }
+    return snapshot;
+  }
+
+  async #take(topic: string, position: Position): Promise<Snapshot> {
+    const { callTimeoutMs, maxDataDepth } = this.#options.limits;
+    const provider = this.#providers.get(namespaceOf(topic))!;
+    try {
+      const work = Promise.resolve().then(() => provider(topic, position));
+      const late = () => new FanwireError("timeout", `There was no snapshot within ${callTimeoutMs} ms.`);
+      const { data, epoch, offset } = await withDeadline(work, callTimeoutMs, late);
+      const binary = this.#options.namespaces.get(namespaceOf(topic))?.binary ?? false;
+      return { data: copyData(data, { maxDepth: maxDataDepth, binary }), epoch, offset };
+    } catch (error) {
+      this.#options.log.error("snapshot-failed", { topic, error });
+      if (error instanceof FanwireError && error.code === "timeout") throw error;
+      throw new FanwireError("call-failed", "The application could not provide a snapshot.", {
+        cause: error,
+      });
+    }
+  }
+}

@@ -224,7 +224,10 @@ export class Hub implements BridgeEvents {
     const { log } = topic;
     if (log) {
       subscription.cursor = cursor ?? log.next;
-      const publications = this.feeder.takeOwed(subscription, this.#options.limits.recoveryChunkBytes);
+      // No more than the socket has room for: many who come back to many topics at once must not end by it.
+      const { recoveryChunkBytes, softBufferedBytes } = this.#options.limits;
+      const room = softBufferedBytes - subscription.subscriber.socket.bufferedBytes();
+      const publications = this.feeder.takeOwed(subscription, Math.min(recoveryChunkBytes, room));
       const position = { epoch: log.position.epoch, offset: log.offsetBefore(subscription.cursor) };
       answer({ mode: topic.mode, position, recovered: cursor !== undefined, publications });
     } else {

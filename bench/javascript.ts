@@ -12,7 +12,13 @@ import { type ProfileRow, summariseProfile } from "./measure/profile.ts";
 import { jitteredSchedule } from "./measure/schedule.ts";
 import { seededRandom } from "./measure/stats.ts";
 import type { Mode, RunSettings } from "./settings.ts";
-import { type EngineName, type HostSamples, type JavascriptHost, startHost } from "./targets/servers.ts";
+import {
+  type EngineName,
+  type HostSamples,
+  type JavascriptHost,
+  type PublicationTimes,
+  startHost,
+} from "./targets/servers.ts";
 
 export interface JavascriptPlan {
   readonly rounds: number;
@@ -27,20 +33,23 @@ export const javascriptPlanOf = (settings: RunSettings): JavascriptPlan =>
     ? {
         rounds: settings.rounds ?? 2,
         sizes: [10, 500],
-        ratePerSecond: 40,
-        roundMs: 1000,
+        ratePerSecond: 15,
+        roundMs: 2000,
         warmUpPublications: 2000,
       }
     : {
         rounds: settings.rounds ?? 10,
         sizes: [10, 10_000],
-        // A publication to 10,000 takes the server some 80 ms.
-        ratePerSecond: 6,
+        // A publication to 10,000 takes the server some 80 ms, and the least distance is half a period.
+        ratePerSecond: 4,
         roundMs: 10_000,
         warmUpPublications: 20_000,
       };
 
 const warmUpRate = 2000;
+/** Publications to a third topic right before each measured one. */
+const warmersBefore = 20;
+export const warmerSize = 1;
 const textBytes = 36;
 const graceMs = 10_000;
 
@@ -49,7 +58,7 @@ const topicOf = (mode: Mode, size: number): string =>
 
 export interface JavascriptRound {
   /** By number of subscribers. */
-  readonly samples: Record<number, { javascriptNs: number[]; publishNs: number[] }>;
+  readonly samples: Record<number, PublicationTimes>;
   readonly expected: number;
   readonly received: number;
   readonly lost: number;
@@ -98,7 +107,7 @@ class Group {
     return new Group(host, format, await Connection.open(target), subscribers);
   }
 
-  /** Publishes to one of the groups, drawn anew each time: both sizes follow upon the same caches. */
+  /** `pick`: the size of the group that a publication goes to. */
   async publish(
     mode: Mode,
     schedule: Float64Array,
@@ -147,7 +156,7 @@ function bySize(samples: HostSamples, sizes: readonly number[], mode: Mode): Jav
     const topic = topicOf(mode, size);
     const native = Object.keys(samples).find((name) => name.endsWith(topic) || name.startsWith(`${topic}\0`));
     if (native === undefined) throw new Error(`no sample for ${topic} in ${Object.keys(samples).join(" ")}`);
-    found[size] = samples[native] as HostSamples[string];
+    found[size] = samples[native] as PublicationTimes;
   }
   return found;
 }
@@ -155,8 +164,36 @@ function bySize(samples: HostSamples, sizes: readonly number[], mode: Mode): Jav
 const warmUp = (group: Group, mode: Mode, plan: JavascriptPlan): Promise<JavascriptRound> => {
   const durationMs = (plan.warmUpPublications / warmUpRate) * 1000;
   const schedule = jitteredSchedule({ ratePerSecond: warmUpRate, durationMs, seed: 1 });
-  return group.publish(mode, schedule, () => plan.sizes[0]);
+  return group.publish(mode, schedule, () => warmerSize);
 };
+
+/** What is published when, and to which size. */
+interface Programme {
+  readonly schedule: Float64Array;
+  readonly sizes: readonly number[];
+}
+
+/**
+ * Each measured publication goes to one of the two sizes, drawn anew, and follows a run of small ones a millisecond apart:
+ * both sizes meet code and data in the same caches, as warm as a busy server's.
+ */
+export function programme(plan: JavascriptPlan, seed: number): Programme {
+  const random = seededRandom(seed);
+  const { ratePerSecond, roundMs: durationMs } = plan;
+  const measured = jitteredSchedule({ ratePerSecond, durationMs, seed });
+  const schedule: number[] = [];
+  const sizes: number[] = [];
+  measured.forEach((at, i) => {
+    for (let before = 0; before < warmersBefore; before++) {
+      schedule.push(at + before * 1e6);
+      sizes.push(warmerSize);
+    }
+    schedule.push(at + warmersBefore * 1e6);
+    // The first two are given, so that no round is without one of the sizes.
+    sizes.push(plan.sizes[i < 2 ? i : random() < 0.5 ? 0 : 1] as number);
+  });
+  return { schedule: Float64Array.from(schedule), sizes };
+}
 
 async function measure(
   group: Group,
@@ -167,15 +204,8 @@ async function measure(
   await warmUp(group, mode, plan);
   const rounds: JavascriptRound[] = [];
   for (let round = 1; round <= plan.rounds; round++) {
-    const random = seededRandom(seed * 1000 + round);
-    const schedule = jitteredSchedule({
-      ratePerSecond: plan.ratePerSecond,
-      durationMs: plan.roundMs,
-      seed: seed * 1000 + round,
-    });
-    // The first two are given, so that no round is without one of the sizes.
-    const pick = (i: number) => plan.sizes[i < 2 ? i : random() < 0.5 ? 0 : 1] as number;
-    rounds.push(await group.publish(mode, schedule, pick));
+    const { schedule, sizes } = programme(plan, seed * 1000 + round);
+    rounds.push(await group.publish(mode, schedule, (i) => sizes[i] as number));
   }
   return rounds;
 }
@@ -189,7 +219,7 @@ async function profiled(
 ): Promise<readonly ProfileRow[]> {
   const folder = mkdtempSync(join(tmpdir(), "fanwire-profile-"));
   const host = await startHost(engine, folder);
-  const group = await Group.connect(host, format, [plan.sizes[0]]);
+  const group = await Group.connect(host, format, [warmerSize]);
   await warmUp(group, mode, plan);
   await host.quit();
   const [file] = readdirSync(folder);
@@ -204,7 +234,7 @@ export async function* javascript(settings: RunSettings): AsyncGenerator<Javascr
   for (const engine of settings.engines) {
     for (const format of settings.formats) {
       const host = await startHost(engine);
-      const group = await Group.connect(host, format, plan.sizes);
+      const group = await Group.connect(host, format, [warmerSize, ...plan.sizes]);
       for (const mode of settings.modes) {
         const rounds = await measure(group, mode, plan, settings.seed);
         const profile = await profiled(engine, format, mode, plan);

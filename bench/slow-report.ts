@@ -75,7 +75,7 @@ function latencyClaim(
 /** Not a statistic: one lost publication is one too many, whatever else disturbed the run. */
 function readersClaim(title: string, readers: readonly ReaderRecord[], flags: readonly Flag[]): Claim {
   const silent = readers.filter((reader) => reader.outcome === "silent-loss").length;
-  const distrusted = flags.some(({ name }) => name === "buffers-not-filled" || name === "unfinished");
+  const distrusted = flags.some(({ name }) => ["buffers-not-filled", "unfinished", "quick"].includes(name));
   return {
     what: `${title}: slow readers that lost silently`,
     figure: { low: silent, mid: silent, high: silent, count: readers.length },

@@ -108,11 +108,7 @@ export class Recovery {
       const isNew = cursor === undefined;
       subscription.cursor = cursor ?? log.start;
       if (isNew) subscription.newSince = log.next;
-      const publications = this.#feeder.takeOwed(
-        subscription,
-        this.#options.limits.recoveryChunkBytes,
-        isNew,
-      );
+      const publications = this.#feeder.takeOwed(subscription, this.#roomFor(subscription), isNew);
       answer({
         mode,
         position: { epoch: log.position.epoch, offset: log.offsetBefore(subscription.cursor) },
@@ -125,5 +121,11 @@ export class Recovery {
       answer({ mode });
     }
     this.#feeder.begin(subscription);
+  }
+
+  /** No more than the socket has room for: many who come back to many topics at once must not end by it. */
+  #roomFor(subscription: Subscription): number {
+    const { recoveryChunkBytes, softBufferedBytes } = this.#options.limits;
+    return Math.min(recoveryChunkBytes, softBufferedBytes - subscription.subscriber.socket.bufferedBytes());
   }
 }

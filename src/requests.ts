@@ -166,8 +166,10 @@ export class Requests {
     checkFormat(session, namespace);
     this.#inOrder(session, frame.topic, frame.id, () => {
       const allowed = this.#access.mayRead(session, frame.topic, namespace);
-      return whenAllowed(allowed, frame, async () => {
-        session.reply(frame.id, await historyAnswer(bridge, frame, limits));
+      return whenAllowed(allowed, frame, () => {
+        return session.answerLarge(async () => {
+          session.reply(frame.id, await historyAnswer(bridge, frame, limits));
+        });
       });
     });
   }

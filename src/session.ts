@@ -58,6 +58,10 @@ export class Session implements Subscriber {
   /** Per topic the last operation that has not finished, while there is one. */
   #tails: Map<string, Promise<void>> | undefined;
   #calls: Set<AbortController> | undefined;
+  /** The last large answer that has not been sent, while there is one, and who waits for the client to read. */
+  #largeAnswer: Promise<void> | undefined;
+  #whenRead: (() => void) | undefined;
+  #isResuming = false;
 
   constructor(
     host: SessionHost,
@@ -139,13 +143,14 @@ export class Session implements Subscriber {
 
   drained(): void {
     if (this.#isOver) return;
-    if (this.#isReady) this.#resume();
+    this.#scheduleResume();
     this.#host.drained(this);
   }
 
   closed(code: number): void {
     this.#isOver = true;
     this.#waiting = [];
+    this.#whenRead?.();
     for (const controller of this.#calls ?? []) controller.abort();
     this.#host.ended(this, code);
   }
@@ -153,6 +158,7 @@ export class Session implements Subscriber {
   /** Once a second: pings a silent peer, ends a dead one and one whose token has run out. */
   tick(toleranceMs: number): void {
     if (this.#isOver || !this.#socket) return;
+    this.#scheduleResume();
     const now = this.#host.now();
     const { heartbeatMs, heartbeatTimeoutMs } = this.#host.limits;
     if (this.#claims?.expiresAt !== undefined && this.#claims.expiresAt + toleranceMs <= now) {
@@ -211,6 +217,23 @@ export class Session implements Subscriber {
     return running;
   }
 
+  /**
+   * Runs what ends in a large answer: after the ones before it, and once the client has read those. A short request must not
+   * fill the socket, however many of them come at once.
+   */
+  answerLarge(work: () => Promise<void>): Promise<void> {
+    const running = (this.#largeAnswer ?? Promise.resolve()).then(async () => {
+      while (!this.#isOver && !this.#canAnswer) {
+        await new Promise<void>((resolve) => {
+          this.#whenRead = resolve;
+        });
+      }
+      if (!this.#isOver) await work();
+    });
+    this.#largeAnswer = running.catch(() => undefined);
+    return running;
+  }
+
   /** The controller whose signal a call's handler gets; it aborts when the connection ends. */
   startCall(): AbortController {
     const controller = new AbortController();
@@ -255,6 +278,19 @@ export class Session implements Subscriber {
     if (this.#waiting.length > maxRequestsInFlight || this.#waitingBytes > maxWaitingBytes) {
       this.close(this.#isReady ? "slow-consumer" : "rate-limited");
     }
+  }
+
+  /** Never from inside the drain callback: Bun may not call it again after a large send in it (oven-sh/bun#38177). */
+  #scheduleResume(): void {
+    if (this.#isResuming || (this.#waiting.length === 0 && !this.#whenRead)) return;
+    this.#isResuming = true;
+    setImmediate(() => {
+      this.#isResuming = false;
+      if (this.#isOver) return;
+      this.#whenRead?.();
+      this.#whenRead = undefined;
+      if (this.#isReady) this.#resume();
+    });
   }
 
   #resume(): void {

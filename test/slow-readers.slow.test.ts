@@ -154,6 +154,61 @@ for (const engine of ["bun", "uws"] as const) {
     });
   });
 
+  describe(`answers that are not read on ${engine}`, () => {
+    const server = served(engine, { limits });
+    afterEach(dropPeers);
+
+    test("wait without filling memory, and all arrive once they are read", async () => {
+      const topic = fresh("room");
+      const peer = await join(server.port, { deadlineMs: 30_000 });
+      const { epoch } = await peer.request({ type: "publish", topic, data: padding });
+      for (let n = 2; n <= 7; n++) await peer.request({ type: "publish", topic, data: padding });
+      // Each is answered by up to 200 KiB: together more than the hard limit and both kernel buffers can take.
+      const requests = {
+        history: { type: "history", topic },
+        // Answered within the turn that reads it: what was missed is in memory.
+        rejoin: { type: "subscribe", topic, since: { epoch, offset: 0 } },
+      };
+      for (const request of Object.values(requests)) {
+        peer.raw.pause();
+        const answering = peer.requests(...upTo(100).map(() => request));
+        const other = await join(server.port);
+        expect(await other.request({ type: "ping" })).toMatchObject({ type: "pong" });
+        peer.raw.resume();
+        const answers = await answering;
+        expect(answers.map(({ type }) => type)).toEqual(Array(100).fill("ok"));
+      }
+      await peer.request({ type: "unsubscribe", topic });
+      await peer.settled();
+      const { publications } = await peer.request(requests.rejoin);
+      const messages = await peer.messages(7 - publications!.length);
+      expect([...publications!, ...messages].map(({ offset }) => offset)).toEqual(upTo(7));
+    });
+
+    test("to many subscriptions at once are as much as the socket takes, and the rest follows", async () => {
+      const topics = upTo(60).map(() => fresh("room"));
+      const publisher = await join(server.port);
+      for (const topic of topics) {
+        for (let n = 1; n <= 7; n++) await publisher.request({ type: "publish", topic, data: padding });
+      }
+      const peer = await join(server.port);
+      const epochs = await publisher.requests(
+        ...topics.map((topic) => ({ type: "history", topic, limit: 1 })),
+      );
+      // Nobody listens to them yet, so each subscription has to ask for the history first, all at once.
+      const subscribing = topics.map((topic, i) => {
+        return { type: "subscribe", topic, since: { epoch: epochs[i]!.epoch, offset: 0 } };
+      });
+      const answers = await peer.requests(...subscribing);
+      for (const [i, topic] of topics.entries()) {
+        const { recovered, offset, publications } = answers[i]!;
+        expect([recovered, offset]).toEqual([true, publications!.length]);
+        const messages = await peer.messages(7 - publications!.length, topic);
+        expect([...publications!, ...messages].map((item) => item.offset)).toEqual(upTo(7));
+      }
+    });
+  });
+
   describe(`a reader that never reads again on ${engine}`, () => {
     const slowConsumerTimeoutMs = 1000;
     const server = served(engine, {

@@ -17,9 +17,10 @@ const now = onBun ? () => Bun.nanoseconds() : () => Number(process.hrtime.bigint
 /** Turns of the microtask queue after a message within which everything it started is done. */
 const tailTurns = 12;
 
-/** Per native topic, in ns: JavaScript of a publication without the engine's publish, and that publish alone. */
+/** Per native topic, in ns: the JavaScript of a publication before the engine's publish, that publish, and the JavaScript after it. */
 let samples = {};
 let publishNs = 0;
+let publishedAt = 0;
 let publishes = 0;
 let topicPublished = "";
 
@@ -28,7 +29,6 @@ const timedEngine = (handlers, limits) => {
     {
       ...handlers,
       message(socket, payload) {
-        publishNs = 0;
         publishes = 0;
         const startedAt = now();
         handlers.message(socket, payload);
@@ -43,9 +43,9 @@ const timedEngine = (handlers, limits) => {
     subscriberCount: (topic) => engine.subscriberCount(topic),
     close: () => engine.close(),
     publish(topic, payload, except) {
-      const startedAt = now();
+      publishedAt = now();
       engine.publish(topic, payload, except);
-      publishNs += now() - startedAt;
+      publishNs = now() - publishedAt;
       publishes++;
       topicPublished = topic;
     },
@@ -54,11 +54,12 @@ const timedEngine = (handlers, limits) => {
 
 async function finish(startedAt) {
   for (let turn = 0; turn < tailTurns; turn++) await undefined;
-  const took = now() - startedAt;
+  const endedAt = now();
   if (publishes !== 1) return;
-  samples[topicPublished] ??= { javascriptNs: [], publishNs: [] };
-  samples[topicPublished].javascriptNs.push(took - publishNs);
+  samples[topicPublished] ??= { beforeNs: [], publishNs: [], afterNs: [] };
+  samples[topicPublished].beforeNs.push(publishedAt - startedAt);
   samples[topicPublished].publishNs.push(publishNs);
+  samples[topicPublished].afterNs.push(endedAt - publishedAt - publishNs);
 }
 
 const limits = { frameBurst: 1_000_000, framesPerSecond: 1_000_000 };

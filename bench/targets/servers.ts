@@ -48,7 +48,14 @@ export async function startServer(arm: Arm, engine: EngineName): Promise<ServerP
 }
 
 /** What `report` of javascript-host.mjs answers, by native topic. */
-export type HostSamples = Record<string, { javascriptNs: number[]; publishNs: number[] }>;
+export type HostSamples = Record<string, PublicationTimes>;
+
+/** Of each publication: JavaScript before the engine's publish, that publish, JavaScript after it. */
+export interface PublicationTimes {
+  readonly beforeNs: readonly number[];
+  readonly publishNs: readonly number[];
+  readonly afterNs: readonly number[];
+}
 
 export interface JavascriptHost {
   readonly pid: number;

@@ -25,6 +25,8 @@ export interface ConnectOptions {
   readonly protocols?: readonly string[];
   /** Added behind the handshake's own, a name may occur twice; one of the handshake's names replaces it. */
   readonly headers?: readonly (readonly [name: string, value: string])[];
+  /** Sent behind the handshake without waiting for its answer, which the standard forbids. */
+  readonly early?: Uint8Array;
   /** Answer pings, as the standard wants. Default true. */
   readonly answersPings?: boolean;
   /** Answer a close frame with one and end the connection. Default true. */
@@ -63,7 +65,7 @@ export class HandshakeRefused extends Error {
 export async function connect(port: number, options: ConnectOptions = {}): Promise<WebSocketClient> {
   const socket = connectTcp({ port, host: options.host ?? "127.0.0.1" });
   const key = randomBytes(16).toString("base64");
-  socket.write(handshake(port, key, options));
+  socket.write(Buffer.concat([Buffer.from(handshake(port, key, options)), options.early ?? Buffer.of()]));
   const { head, rest } = await within(options.deadlineMs ?? 5_000, readHead(socket), () => "the handshake");
   const answer = parseHead(head);
   if (answer.status !== 101) throw new HandshakeRefused(answer, await readBody(socket, rest, answer));

@@ -84,6 +84,9 @@ export const limitRules = {
     0,
     3_600_000,
     "Time over which a closing node spreads the closing of its connections.",
+  maxBodyBytes: limit(mib, kib, 64 * mib, "Largest body of a request to the server API."),
+  bodyTimeoutMs: limit(10_000, 10, 600_000, "How long such a body may take to arrive."),
+  maxBatchPublications: limit(1000, 1, 100_000, "Most publications in one batch of the server API."),
   ),
   drainExitMs: limit(10_000, 1, 3_600_000, "Time after which a closing node ends whatever is left."),
 } as const satisfies Record<string, LimitRule>;

@@ -170,6 +170,8 @@ export class Node implements Server {
         closed: (socket, code) => connections.closed(socket, code),
         http,
         failed: (error) => log.error("handler-failed", { error }),
+        maxBodyBytes: limits.maxBodyBytes,
+        bodyTimeoutMs: limits.bodyTimeoutMs,
       },
       {
         maxPayloadBytes: limits.maxFrameBytes * engineSlack,

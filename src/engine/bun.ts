@@ -1,5 +1,6 @@
 // The engine on Bun: sockets and native topics of Bun.serve; the only file that uses Bun's API.
 import type { Server, ServerWebSocket } from "bun";
+import { announcedLength, BodyCollector, bodyIsGone } from "./body.ts";
 import type {
   CreateEngine,
   Engine,
@@ -114,6 +115,8 @@ class BunEngine<Data> implements Engine<Data> {
       port,
       reusePort: false,
       development: false,
+      // Out of the way: body.ts counts, and what it refuses is answered with words instead of a bare 413.
+      maxRequestBodySize: Number.MAX_SAFE_INTEGER,
       fetch: (request, server) => this.#fetch(request, server),
       websocket: this.#websocket(),
     });
@@ -153,7 +156,7 @@ class BunEngine<Data> implements Engine<Data> {
   #fetch(request: Request, server: Server<BunSocket<Data>>) {
     const copy = copyRequest(request, server.requestIP(request)?.address ?? "");
     if (isWebSocketHandshake(copy)) return this.#upgrade(request, copy, server);
-    return this.#answer(copy);
+    return this.#answer(request, copy);
   }
 
   #upgrade(request: Request, copy: HttpRequest, server: Server<BunSocket<Data>>): Response | undefined {
@@ -170,13 +173,28 @@ class BunEngine<Data> implements Engine<Data> {
     }
   }
 
-  async #answer(copy: HttpRequest): Promise<Response> {
+  async #answer(request: Request, copy: HttpRequest): Promise<Response> {
+    let isGone = false;
+    const readBody = () => {
+      if (isGone) throw bodyIsGone();
+      isGone = true;
+      return this.#readBody(request, copy);
+    };
     try {
-      return toResponse(await this.#handlers.http(copy));
+      const reply = this.#handlers.http(copy, readBody);
+      isGone = true;
+      return toResponse(await reply);
     } catch (error) {
       this.#handlers.failed(error);
       return toResponse(internalError);
     }
+  }
+
+  #readBody(request: Request, copy: HttpRequest): Promise<Uint8Array> {
+    const length = announcedLength(copy.headers);
+    const collector = new BodyCollector(this.#limits, length);
+    if (!collector.isSettled) void collect(request, length, collector);
+    return collector.whole;
   }
 
   #websocket() {
@@ -240,6 +258,23 @@ class BunEngine<Data> implements Engine<Data> {
         });
       },
     };
+  }
+}
+
+async function collect(request: Request, length: number | undefined, into: BodyCollector): Promise<void> {
+  try {
+    if (length !== undefined) {
+      // Without a stream, which would cost more than most bodies do.
+      into.add(new Uint8Array(await request.arrayBuffer()));
+    } else {
+      for await (const chunk of request.body ?? []) {
+        into.add(chunk);
+        if (into.isSettled) return;
+      }
+    }
+    into.end();
+  } catch {
+    into.fail("aborted");
   }
 }
 

@@ -1,6 +1,8 @@
 // The first seam: what fanwire asks of a runtime's sockets and native topics; knows nothing of frames, sessions or topics.
 // Implementations: bun.ts (Bun.serve) and uws.ts (uWebSockets.js on Node.js). test/contract/engine.ts holds both to these words.
 
+import type { BodyLimits } from "./body.ts";
+
 /** One WebSocket message. A string travels as a text frame, bytes as a binary frame. */
 export type Payload = string | Uint8Array;
 
@@ -57,8 +59,15 @@ export interface HttpRequest {
   readonly remoteAddress: string;
 }
 
+/**
+ * The request's body, whole; empty where there is none. Rejects with a BodyError (body.ts). It can be asked for once, and
+ * only within the call of `http` itself, because what nobody asks for by then is thrown away as it arrives, at no cost.
+ */
+export type ReadBody = () => Promise<Uint8Array>;
+
 export interface HttpReply {
   readonly status: number;
+  /** `connection: close` ends the connection behind the answer. Needed where a body was not read to its end. */
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Uint8Array;
 }
@@ -83,13 +92,17 @@ export interface EngineHandlers<Data> {
   drain(socket: Socket<Data>): void;
   pong(socket: Socket<Data>): void;
   closed(socket: Socket<Data>, code: number, reason: string): void;
-  /** Any request that is not a WebSocket handshake. A rejected promise becomes a 500. */
-  http(request: HttpRequest): HttpReply | Promise<HttpReply>;
+  /**
+   * Any request that is not a WebSocket handshake. A rejected promise becomes a 500. Pipelined requests are answered in order,
+   * as long as each answer is there when the next request is: one that waits for more than its body and settled promises
+   * cuts the connection when another request is behind it, and who pipelined has to ask again.
+   */
+  http(request: HttpRequest, readBody: ReadBody): HttpReply | Promise<HttpReply>;
   /** One of the above threw, or rejected. The engine has dealt with the connection; this is for the log, and must not throw. */
   failed(error: unknown): void;
 }
 
-export interface EngineLimits {
+export interface EngineLimits extends BodyLimits {
   /** Largest inbound message. A larger one cuts the connection: the peer sees 1009 from Bun, `closed` says 1006 on both. */
   readonly maxPayloadBytes: number;
   /**

@@ -14,6 +14,7 @@ import {
 } from "uWebSockets.js";
 import { STATUS_CODES } from "node:http";
 import { createServer } from "node:net";
+import { announcedLength, BodyCollector, bodyIsGone } from "./body.ts";
 import type {
   CreateEngine,
   Engine,
@@ -108,12 +109,14 @@ class UwsSocket<Data> implements Socket<Data> {
 class UwsEngine<Data> implements Engine<Data> {
   readonly name = "uws";
   readonly #handlers: EngineHandlers<Data>;
+  readonly #limits: EngineLimits;
   readonly #app: TemplatedApp;
   /** Sockets that dropped something and have to be cut, as soon as the native code is not iterating over them. */
   #holed: UwsSocket<Data>[] = [];
 
   constructor(handlers: EngineHandlers<Data>, limits: EngineLimits) {
     this.#handlers = handlers;
+    this.#limits = limits;
     this.#app = App();
     this.#app.ws("/*", this.#websocket(limits));
     this.#app.any("/*", (native, request) => this.#answer(native, copyRequest(native, request)));
@@ -263,20 +266,36 @@ class UwsEngine<Data> implements Engine<Data> {
 
   #answer(native: NativeReply, request: HttpRequest): void {
     let reply: HttpReply | Promise<HttpReply>;
+    let isGone = false;
+    let body: BodyCollector | undefined;
+    const readBody = () => {
+      if (isGone) throw bodyIsGone();
+      isGone = true;
+      body = new BodyCollector(this.#limits, announcedLength(request.headers));
+      collect(native, body);
+      return body.whole;
+    };
     try {
-      reply = this.#handlers.http(request);
+      reply = this.#handlers.http(request, readBody);
     } catch (error) {
       this.#handlers.failed(error);
       reply = internalError;
     }
-    if (reply instanceof Promise) this.#answerLater(native, request, reply);
+    isGone = true;
+    if (reply instanceof Promise) this.#answerLater(native, request, reply, body);
     else writeReply(native, request, reply);
   }
 
-  #answerLater(native: NativeReply, request: HttpRequest, pending: Promise<HttpReply>): void {
+  #answerLater(
+    native: NativeReply,
+    request: HttpRequest,
+    pending: Promise<HttpReply>,
+    body: BodyCollector | undefined,
+  ): void {
     let aborted = false;
     native.onAborted(() => {
       aborted = true;
+      body?.fail("aborted");
     });
     void pending
       .catch((error: unknown) => {
@@ -287,6 +306,15 @@ class UwsEngine<Data> implements Engine<Data> {
         if (!aborted) native.cork(() => writeReply(native, request, reply));
       });
   }
+}
+
+/** The bytes are the native side's and are taken back when the callback returns. */
+function collect(native: NativeReply, into: BodyCollector): void {
+  native.onData((chunk, isLast) => {
+    if (into.isSettled) return;
+    into.add(new Uint8Array(chunk.slice(0)));
+    if (isLast) into.end();
+  });
 }
 
 function ours<Data>(native: Native<Data>): UwsSocket<Data> {
@@ -318,12 +346,15 @@ function copyRequest(native: NativeReply, request: NativeRequest): HttpRequest {
 
 function writeReply(native: NativeReply, request: HttpRequest, reply: HttpReply): void {
   native.writeStatus(`${reply.status} ${STATUS_CODES[reply.status] ?? ""}`);
-  for (const [name, value] of Object.entries(reply.headers ?? {})) native.writeHeader(name, value);
+  const { connection, ...headers } = reply.headers ?? {};
+  for (const [name, value] of Object.entries(headers)) native.writeHeader(name, value);
   const body: RecognizedString = reply.body ?? "";
   if (request.method !== "HEAD") {
-    native.end(body);
+    // uWebSockets.js writes the header itself when it is told to do as it says.
+    native.end(body, connection === "close");
     return;
   }
+  if (connection !== undefined) native.writeHeader("Connection", connection);
   // `endWithoutBody` can announce a length itself, but then waits for that many bytes and never counts as an answer: the
   // process is ended for it.
   native.writeHeader("Content-Length", String(Buffer.byteLength(body)));

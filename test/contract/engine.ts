@@ -1,13 +1,19 @@
 // What src/engine/engine.ts promises, as one suite for every engine; knows the engine only through real sockets.
 import { afterAll, beforeAll, describe, setDefaultTimeout } from "bun:test";
 import { EngineHost, type EngineName } from "../support/engine-host.ts";
+import { bodyContract } from "./engine-body.ts";
 import { closingContract } from "./engine-closing.ts";
 import { httpContract } from "./engine-http.ts";
 import { orderContract } from "./engine-order.ts";
 import { pressureContract } from "./engine-pressure.ts";
 
 /** Small, so that a reader who pauses is over them soon: the kernel alone takes a few megabytes on loopback. */
-export const limits = { maxPayloadBytes: 100_000, maxBufferedBytes: 256 * 1024 };
+export const limits = {
+  maxPayloadBytes: 100_000,
+  maxBufferedBytes: 256 * 1024,
+  maxBodyBytes: 10_000,
+  bodyTimeoutMs: 20_000,
+};
 
 export type HostInUse = () => EngineHost;
 
@@ -26,5 +32,6 @@ export function engineContract(engine: EngineName): void {
     describe("a full buffer", () => pressureContract(inUse, engine));
     describe("closing", () => closingContract(inUse, engine));
     describe("requests", () => httpContract(inUse, engine));
+    describe("request bodies", () => bodyContract(inUse, engine));
   });
 }

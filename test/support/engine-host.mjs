@@ -1,6 +1,6 @@
 // One engine in a process of its own, driven by the contract suite; plain JavaScript, because it runs on Bun and Node.js.
 //
-//   engine-host.mjs bun|uws '{"maxPayloadBytes":…,"maxBufferedBytes":…}'
+//   engine-host.mjs bun|uws '{"maxPayloadBytes":…,"maxBufferedBytes":…,"maxBodyBytes":…,"bodyTimeoutMs":…}'
 //
 // A line of JSON on stdin is a list of steps to be run in ONE turn of the event loop, outside any handler, or in the
 // turn of a handler's next call: {"steps":[…]} or {"steps":[…],"during":["message",3]}. The answer is one line
@@ -110,7 +110,43 @@ const upgrades = {
   },
 };
 
+const faultStatus = { "too-large": 413, "too-slow": 408, aborted: 400 };
+
 const answers = {
+  /** The body itself, or what became of it. */
+  "/body": async (_, readBody) => {
+    try {
+      return { status: 200, body: await readBody() };
+    } catch ({ fault }) {
+      report({ event: "fault", fault });
+      return { status: faultStatus[fault], headers: { connection: "close" }, body: fault };
+    }
+  },
+  /** Asks twice, and once more when it is too late. */
+  "/bodies": async (_, readBody) => {
+    const first = readBody();
+    const attempt = () => {
+      try {
+        readBody();
+        return "read";
+      } catch {
+        return "gone";
+      }
+    };
+    const second = attempt();
+    const { length } = await first;
+    return { status: 200, body: `${length} ${second} ${attempt()}` };
+  },
+  "/body-too-late": async (_, readBody) => {
+    await new Promise((resolve) => setImmediate(resolve));
+    await readBody();
+    return { status: 200 };
+  },
+  /** Asks for the body and does not wait for it. */
+  "/body-ignored": (_, readBody) => {
+    void readBody();
+    return { status: 200, headers: { connection: "close" }, body: "ignored" };
+  },
   "/now": () => ({ status: 200, headers: { "x-when": "now" }, body: "now" }),
   "/later": async () => {
     await new Promise((resolve) => setTimeout(resolve, 10));
@@ -166,7 +202,7 @@ const handlers = {
     runScripted("closed", socket.data.n);
   },
   failed: (error) => report({ event: "failed", message: error.message }),
-  http: (request) => (answers[request.path] ?? echo)(request),
+  http: (request, readBody) => (answers[request.path] ?? echo)(request, readBody),
 };
 
 const engine = create(handlers, JSON.parse(limitsJson));

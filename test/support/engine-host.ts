@@ -75,6 +75,11 @@ export class EngineHost {
     return (await this.#inbox.take("failed")).message;
   }
 
+  /** Why the next body that could not be read could not be. */
+  async fault(): Promise<unknown> {
+    return (await this.#inbox.take("fault")).fault;
+  }
+
   /** Calls of handlers for connection `n` that nobody has asked for yet, in order. */
   pending(n: number): HostEvent[] {
     return this.#inbox.pending(n);

@@ -4,6 +4,7 @@ import { randomUUID } from "node:crypto";
 import { errors, type JWTPayload, type JWTVerifyOptions, jwtVerify } from "jose";
 import { FanwireError } from "./errors.ts";
 import { type Grants, guestGrants, isPattern } from "./grants.ts";
+import { type KeyHint, keySetAlgorithms } from "./key-set.ts";
 import type { Limits } from "./limits.ts";
 import type { Options } from "./options.ts";
 import { checkTopicName } from "./wire/topic-name.ts";
@@ -25,37 +26,62 @@ const maxGrants = 1000;
 /** The last millisecond a date can have; a token may name a later one. */
 const endOfTimeMs = 8_640_000_000_000_000;
 
-export interface VerifierOptions extends Pick<Options, "jwtIssuer" | "jwtAudience"> {
-  readonly jwtSecret: string;
+interface TokenRules extends Pick<Options, "jwtIssuer" | "jwtAudience"> {
   readonly limits: Pick<Limits, "maxTokenBytes">;
 }
 
+export interface VerifierOptions extends TokenRules {
+  readonly jwtSecret: string;
+}
+
+export interface KeyVerifierOptions extends TokenRules {
+  /** The public key that a token claims to be signed with. Rejects with FanwireError `unauthorized` or `unavailable`. */
+  readonly findKey: (hint: KeyHint) => Promise<CryptoKey>;
+}
+
 /**
- * Verifies tokens signed with HS256 and our secret, and no others: the algorithm a token names is never believed.
- * Rejects with FanwireError `unauthorized`; its message says what is wrong without repeating the token.
+ * Verifies a token: the algorithm it names is never believed. Rejects with FanwireError `unauthorized`, whose message says
+ * what is wrong without repeating the token, or `unavailable` where this cannot be told at the moment.
  */
 export type Verify = (token: string) => Promise<Claims>;
 
-/** `now`: Unix milliseconds. */
+/** Verifies tokens signed with HS256 and our secret, and no others. `now`: Unix milliseconds. */
 export function createVerifier(options: VerifierOptions, now: () => number): Verify {
   const algorithm = { name: "HMAC", hash: "SHA-256" };
-  const key = crypto.subtle.importKey("raw", Buffer.from(options.jwtSecret), algorithm, false, ["verify"]);
+  const secret = Buffer.from(options.jwtSecret);
+  const key = crypto.subtle.importKey("raw", secret, algorithm, false, ["verify"]);
+  return verifier(options, ["HS256"], () => key, now);
+}
+
+/** Verifies tokens signed with the private half of one of our keys, each by its own algorithm, and no others. */
+export function createKeyVerifier(options: KeyVerifierOptions, now: () => number): Verify {
+  return verifier(options, keySetAlgorithms, options.findKey, now);
+}
+
+function verifier(
+  rules: TokenRules,
+  algorithms: readonly string[],
+  findKey: (hint: KeyHint) => Promise<CryptoKey>,
+  now: () => number,
+): Verify {
+  const { jwtIssuer, jwtAudience } = rules;
+  const { maxTokenBytes } = rules.limits;
   const expected: JWTVerifyOptions = {
-    algorithms: ["HS256"],
+    algorithms: [...algorithms],
     clockTolerance: clockToleranceMs / 1000,
-    ...(options.jwtIssuer !== undefined && { issuer: options.jwtIssuer }),
-    ...(options.jwtAudience !== undefined && { audience: options.jwtAudience }),
+    ...(jwtIssuer !== undefined && { issuer: jwtIssuer }),
+    ...(jwtAudience !== undefined && { audience: jwtAudience }),
   };
-  const { maxTokenBytes } = options.limits;
   return async (token) => {
     if (Buffer.byteLength(token) > maxTokenBytes) {
       throw unauthorized(`The token is longer than ${maxTokenBytes} bytes.`);
     }
     let payload: JWTPayload;
     try {
-      ({ payload } = await jwtVerify(token, await key, { ...expected, currentDate: new Date(now()) }));
+      ({ payload } = await jwtVerify(token, findKey, { ...expected, currentDate: new Date(now()) }));
     } catch (error) {
-      throw unauthorized(whatIsWrong(error), error);
+      if (error instanceof FanwireError) throw error;
+      throw unauthorized(whatIsWrong(error, algorithms), error);
     }
     return readClaims(payload);
   };
@@ -70,14 +96,16 @@ function unauthorized(message: string, cause?: unknown): FanwireError {
   return new FanwireError("unauthorized", message, { cause });
 }
 
-function whatIsWrong(error: unknown): string {
+function whatIsWrong(error: unknown, algorithms: readonly string[]): string {
   if (error instanceof errors.JWTExpired) return "The token has expired.";
   if (error instanceof errors.JWTClaimValidationFailed) {
     return error.claim === "nbf"
       ? "The token is not valid yet."
       : `The token's \`${error.claim}\` is missing or not accepted.`;
   }
-  if (error instanceof errors.JOSEAlgNotAllowed) return "The token is not signed with HS256.";
+  if (error instanceof errors.JOSEAlgNotAllowed) {
+    return `The token is not signed with ${algorithms.join(", ")}.`;
+  }
   if (error instanceof errors.JWSSignatureVerificationFailed) return "The token's signature is not ours.";
   return "The token is malformed.";
 }

@@ -1,6 +1,7 @@
 // A topic that somebody on this node listens to: its native topics, its subscriptions, its log. Sends nothing itself.
 
 import type { Bridge } from "./bridge/bridge.ts";
+import type { Member } from "./bridge/presence.ts";
 import type { Socket } from "./engine/engine.ts";
 import type { CloseReason } from "./errors.ts";
 import { Lane } from "./lane.ts";
@@ -12,6 +13,8 @@ import { SharedFrame, type WireFormat } from "./wire/format.ts";
 export interface Subscriber {
   readonly socket: Socket<unknown>;
   readonly format: WireFormat;
+  /** Who it is, for those who see who is in a topic. */
+  readonly member: Member;
   readonly subscriptions: Map<string, Subscription>;
   /** The subscriptions the feeder serves at the moment; undefined where the engine serves all, as nearly always. */
   behind: Set<Subscription> | undefined;

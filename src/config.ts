@@ -4,12 +4,20 @@ import { randomBytes } from "node:crypto";
 import { isIPv4 } from "node:net";
 import { z } from "zod";
 import type { HistoryRule } from "./bridge/bridge.ts";
+import { parseFile } from "./config-file.ts";
 import { contradiction, type LimitName, type Limits, limitRules } from "./limits.ts";
-import { defaultHistory, defaultMaxKeys, defaultMaxPublishBytes, resolveNamespaces } from "./namespaces.ts";
+import {
+  defaultHistory,
+  defaultJoinLeave,
+  defaultMaxKeys,
+  defaultMaxPublishBytes,
+  resolveNamespaces,
+} from "./namespaces.ts";
 import {
   accesses,
   ConfigError,
   type InputOptions,
+  type JoinLeaveRule,
   type Locate,
   logLevels,
   type NamespaceInput,
@@ -138,7 +146,15 @@ const historyRules: Readonly<Record<keyof HistoryRule, OptionRule>> = {
   },
 };
 
-const namespaceRules: Readonly<Record<Exclude<keyof NamespaceInput, "history">, OptionRule>> = {
+const joinLeaveRules: Readonly<Record<keyof JoinLeaveRule, OptionRule>> = {
+  maxMembers: {
+    ...integer(1, 10_000),
+    default: `${defaultJoinLeave.maxMembers}`,
+    meaning: "Users in a topic above which nobody is told who comes and goes; needs `presence`.",
+  },
+};
+
+const namespaceRules: Readonly<Record<Exclude<keyof NamespaceInput, "history" | "joinLeave">, OptionRule>> = {
   mode: {
     ...oneOf(["volatile", "stream", "latest"]),
     default: "none: required",
@@ -176,6 +192,12 @@ const namespaceRules: Readonly<Record<Exclude<keyof NamespaceInput, "history">, 
     meaning:
       "Time over which a topic's publications are collected, to leave in one write; 0 sends each at once.",
   },
+  presence: {
+    schema: (bound) => z.boolean(bound),
+    bounds: "true or false",
+    default: "false; `room` and `game`: true",
+    meaning: "Whether it is known who is in a topic.",
+  },
 };
 
 /** An object of options, each of which may be left out, and no others. */
@@ -190,7 +212,10 @@ for (const [name, rule] of Object.entries(limitRules)) {
   limitShape[name] = { ...integer(rule.least, rule.most), default: `${rule.default}`, meaning: rule.meaning };
 }
 
-const namespaceSchema = optional(namespaceRules, { history: optional(historyRules) });
+const namespaceSchema = optional(namespaceRules, {
+  history: optional(historyRules),
+  joinLeave: optional(joinLeaveRules),
+});
 const schema = optional(optionRules, {
   namespaces: z.record(z.string(), namespaceSchema, "must be an object"),
   limits: optional(limitShape),
@@ -240,25 +265,6 @@ function readVariables(env: Readonly<Record<string, string | undefined>>): Recor
     throw new ConfigError(`${name} is not a variable of fanwire; there are ${[...known].sort().join(", ")}`);
   }
   return given;
-}
-
-function parseFile(path: string, readFile: (path: string) => string): object {
-  let source: string;
-  try {
-    source = readFile(path);
-  } catch (error) {
-    const reason = (error as NodeJS.ErrnoException).code ?? String(error);
-    throw new ConfigError(`FANWIRE_CONFIG is ${JSON.stringify(path)}, a file that cannot be read: ${reason}`);
-  }
-  let file: unknown;
-  try {
-    file = JSON.parse(source);
-  } catch {
-    // The runtime's own words quote from the file, and a secret may be what they quote.
-    throw new ConfigError(`FANWIRE_CONFIG is ${JSON.stringify(path)}, a file that is not valid JSON`);
-  }
-  if (typeof file === "object" && file !== null && !Array.isArray(file)) return file;
-  throw new ConfigError(`FANWIRE_CONFIG is ${JSON.stringify(path)}, a file that does not hold a JSON object`);
 }
 
 function resolve(given: object, locate: Locate): Options {
@@ -376,6 +382,7 @@ export function describeOptions(): readonly OptionRow[] {
   add("", optionRules);
   add("namespaces.*.", namespaceRules);
   add("namespaces.*.history.", historyRules);
+  add("namespaces.*.joinLeave.", joinLeaveRules);
   add("limits.", limitShape);
   return rows;
 }

@@ -1,6 +1,7 @@
 // One page of history as an `ok` carries it: the right end of the retained history, within count and size.
 
-import type { Bridge, PositionedPublication } from "./bridge/bridge.ts";
+import type { Bridge } from "./bridge/bridge.ts";
+import { fitting } from "./fitting.ts";
 import type { Limits } from "./limits.ts";
 import type { HistoryFrame } from "./wire/frames.ts";
 
@@ -29,16 +30,4 @@ export async function historyAnswer(
     publications: since ? kept : kept.reverse(),
     more: kept.length < ordered.length,
   };
-}
-
-/** As many from the front as fit into a size, and one at least. */
-function fitting(publications: readonly PositionedPublication[], maxBytes: number): PositionedPublication[] {
-  const kept: PositionedPublication[] = [];
-  let bytes = 0;
-  for (const publication of publications) {
-    bytes += Buffer.byteLength(JSON.stringify(publication));
-    if (bytes > maxBytes && kept.length > 0) break;
-    kept.push(publication);
-  }
-  return kept;
 }

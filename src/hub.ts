@@ -3,6 +3,7 @@
 
 import { ActiveTopic, type Subscriber, Subscription } from "./active-topic.ts";
 import type { BridgeEvents, Position, PositionedPublication, Publication } from "./bridge/bridge.ts";
+import type { TopicUser } from "./bridge/presence.ts";
 import type { Socket } from "./engine/engine.ts";
 import { FanwireError } from "./errors.ts";
 import { Feeder, type FeederOptions } from "./feeder.ts";
@@ -13,6 +14,7 @@ import type { NamespaceOptions } from "./options.ts";
 import type { PacerOptions } from "./pacer.ts";
 import { rateClass } from "./rate-classes.ts";
 import { type Joined, Recovery } from "./recovery.ts";
+import { Stays } from "./stays.ts";
 import { StreamLog } from "./stream-log.ts";
 import { SharedFrame } from "./wire/format.ts";
 import { namespaceOf } from "./wire/topic-name.ts";
@@ -35,6 +37,7 @@ export class Hub implements BridgeEvents {
   readonly #lingering = new Map<ActiveTopic, number>();
   readonly #lanes: Lanes;
   readonly #recovery: Recovery;
+  readonly #stays: Stays;
   #alive = false;
 
   constructor(options: HubOptions) {
@@ -45,6 +48,7 @@ export class Hub implements BridgeEvents {
     });
     this.feeder = new Feeder(options, this.#lanes);
     this.#recovery = new Recovery(options, this.feeder);
+    this.#stays = new Stays(options, this.#lanes);
   }
 
   /** Where publications go from now on. */
@@ -159,6 +163,16 @@ export class Hub implements BridgeEvents {
     this.#deliverVolatile(name, publication);
   }
 
+  came(name: string, user: TopicUser, count: number): void {
+    const topic = this.#topics.get(name);
+    if (topic) this.#stays.changed("join", topic, user, count);
+  }
+
+  went(name: string, user: TopicUser, count: number): void {
+    const topic = this.#topics.get(name);
+    if (topic) this.#stays.changed("leave", topic, user, count);
+  }
+
   alive(alive: boolean): void {
     this.#alive = alive;
   }
@@ -200,8 +214,9 @@ export class Hub implements BridgeEvents {
   }
 
   #leave(subscription: Subscription): void {
-    const { topic } = subscription;
+    const { topic, subscriber } = subscription;
     this.feeder.end(subscription);
+    if (topic.namespace.presence) this.#options.bridge.exit(topic.name, subscriber.member.sessionId);
     topic.members.delete(subscription);
     if (topic.members.size === 0 && this.#topics.get(topic.name) === topic) {
       this.#lingering.set(topic, this.#options.now());

@@ -85,6 +85,15 @@ export class Lanes {
     else this.#pacer.ask(lane, lane.periodMs);
   }
 
+  /** Publishes at once and in every lane what is not of the topic's log. Who is behind misses it. */
+  publishBeside(topic: ActiveTopic, frame: SharedFrame): void {
+    topic.forEachLane((lane) => {
+      if (lane.isEmpty) return;
+      lane.publish(this.#engine!, frame);
+      this.#options.published(topic, lane.encode(frame));
+    });
+  }
+
   /** Publishes now what a lane still has to publish. */
   serve(lane: Lane): void {
     if (lane.topic.log) this.#serveLog(lane);

@@ -75,8 +75,18 @@ export const limitRules = {
   ),
   idempotencyTtlMs: limit(300_000, 10, 7 * dayMs, "How long an idempotency key is remembered."),
   maxIdempotencyKeys: limit(10_000, 1, 10_000_000, "Idempotency keys remembered per topic."),
+  presenceGraceMs: limit(
+    5000,
+    0,
+    3_600_000,
+    "How long a user's last session may be away from a topic before the user has left it.",
+  ),
+  maxPresenceMembers: limit(100, 1, 10_000, "Most users listed in one answer to `presence`."),
   callTimeoutMs: limit(5000, 10, 600_000, "How long the application may take to answer a `call`."),
   maxHistoryLimit: limit(1000, 1, 100_000, "Most publications in one answer to `history`."),
+  maxBodyBytes: limit(mib, kib, 64 * mib, "Largest body of a request to the server API."),
+  bodyTimeoutMs: limit(10_000, 10, 600_000, "How long such a body may take to arrive."),
+  maxBatchPublications: limit(1000, 1, 100_000, "Most publications in one batch of the server API."),
   maxDataDepth: limit(64, 1, 1000, "How deeply `data` may be nested."),
   maxTokenBytes: limit(8 * kib, 64, 64 * kib, "Largest token."),
   drainCloseMs: limit(
@@ -84,9 +94,6 @@ export const limitRules = {
     0,
     3_600_000,
     "Time over which a closing node spreads the closing of its connections.",
-  maxBodyBytes: limit(mib, kib, 64 * mib, "Largest body of a request to the server API."),
-  bodyTimeoutMs: limit(10_000, 10, 600_000, "How long such a body may take to arrive."),
-  maxBatchPublications: limit(1000, 1, 100_000, "Most publications in one batch of the server API."),
   ),
   drainExitMs: limit(10_000, 1, 3_600_000, "Time after which a closing node ends whatever is left."),
 } as const satisfies Record<string, LimitRule>;

@@ -2,11 +2,17 @@
 
 import type { HistoryRule } from "./bridge/bridge.ts";
 import type { Limits } from "./limits.ts";
-import { ConfigError, type Locate, type NamespaceInput, type NamespaceOptions } from "./options.ts";
+import {
+  ConfigError,
+  type JoinLeaveRule,
+  type Locate,
+  type NamespaceInput,
+  type NamespaceOptions,
+} from "./options.ts";
 
 const builtInNamespaces: Readonly<Record<string, NamespaceInput>> = {
-  room: { mode: "stream" },
-  game: { mode: "volatile" },
+  room: { mode: "stream", presence: true },
+  game: { mode: "volatile", presence: true },
   ticker: { mode: "latest" },
   // Joined by the server for each connection of that user, so nobody needs to ask.
   user: { mode: "stream", subscribe: "none" },
@@ -15,6 +21,7 @@ const builtInNamespaces: Readonly<Record<string, NamespaceInput>> = {
 export const defaultHistory: HistoryRule = { size: 1000, ttlMs: 600_000 };
 export const defaultMaxPublishBytes = 65_536;
 export const defaultMaxKeys = 10_000;
+export const defaultJoinLeave: JoinLeaveRule = { maxMembers: 100 };
 
 /** Built-in and declared namespaces, complete. Where a built-in one is declared, the declaration's options win. */
 export function resolveNamespaces(
@@ -37,17 +44,18 @@ function resolveNamespace(
   limits: Limits,
   at: (option: string) => string,
 ): NamespaceOptions {
-  const { mode, history, maxKeys } = input;
+  const { mode, history, maxKeys, joinLeave, presence = false } = input;
   const maxPublishBytes = input.maxPublishBytes ?? Math.min(defaultMaxPublishBytes, limits.maxFrameBytes);
   if (mode === undefined) {
     throw new ConfigError(`${at("mode")} is missing: must be one of volatile, stream, latest`);
   }
-  const absent = (option: string, value: unknown) => {
+  const absent = (option: string, value: unknown, because = `mode is ${mode}`) => {
     if (value === undefined) return;
-    throw new ConfigError(`${at(option)} is ${JSON.stringify(value)}: must be absent, as mode is ${mode}`);
+    throw new ConfigError(`${at(option)} is ${JSON.stringify(value)}: must be absent, as ${because}`);
   };
   if (mode !== "stream") absent("history", history);
   if (mode !== "latest") absent("maxKeys", maxKeys);
+  if (!presence) absent("joinLeave", joinLeave, "presence is false");
   if (maxPublishBytes > limits.maxFrameBytes) {
     const bound = `at most limits.maxFrameBytes, which is ${limits.maxFrameBytes}`;
     throw new ConfigError(`${at("maxPublishBytes")} is ${maxPublishBytes}: must be ${bound}`);
@@ -58,6 +66,8 @@ function resolveNamespace(
     binary: input.binary ?? false,
     maxPublishBytes,
     flushWindowMs: input.flushWindowMs ?? 0,
+    presence,
+    ...(joinLeave && { joinLeave: { maxMembers: joinLeave.maxMembers ?? defaultJoinLeave.maxMembers } }),
   };
   if (mode === "volatile") return { mode, ...rules };
   if (mode === "latest") return { mode, maxKeys: maxKeys ?? defaultMaxKeys, ...rules };

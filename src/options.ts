@@ -23,6 +23,12 @@ export const accesses = ["grant", "members", "none"] as const;
  */
 export type Access = (typeof accesses)[number];
 
+/** Of what size of topic subscribers are told who comes and goes. */
+export interface JoinLeaveRule {
+  /** In users. In a topic with more of them nobody is told. */
+  readonly maxMembers: number;
+}
+
 interface NamespaceRules {
   readonly subscribe: Access;
   readonly publish: Access;
@@ -32,6 +38,10 @@ interface NamespaceRules {
   readonly maxPublishBytes: number;
   /** Time over which a topic's publications are collected, to share a write. */
   readonly flushWindowMs: number;
+  /** Whether it is known who is in a topic. */
+  readonly presence: boolean;
+  /** Whether subscribers are told who comes and goes, in topics of up to so many users. */
+  readonly joinLeave?: JoinLeaveRule;
 }
 
 /** What holds for every topic of one namespace. */
@@ -75,6 +85,10 @@ export interface NamespaceInput {
   readonly maxKeys?: number | undefined;
   /** Default 0. */
   readonly flushWindowMs?: number | undefined;
+  /** Default false. */
+  readonly presence?: boolean | undefined;
+  /** With presence only; absent by default. Default within: 100 users. */
+  readonly joinLeave?: { readonly maxMembers?: number | undefined } | undefined;
 }
 
 /** Options as given: everything may be left out. Names, defaults and bounds stand in the README's table. */

@@ -121,6 +121,7 @@ export class Recovery {
       answer({ mode });
     }
     this.#feeder.begin(subscription);
+    if (topic.namespace.presence) this.#options.bridge.enter(topic.name, subscription.subscriber.member);
   }
 
   /** No more than the socket has room for: many who come back to many topics at once must not end by it. */

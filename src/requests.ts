@@ -11,6 +11,7 @@ import type { Hub } from "./hub.ts";
 import type { Limits } from "./limits.ts";
 import type { Log } from "./log.ts";
 import type { NamespaceOptions } from "./options.ts";
+import { presenceAnswer } from "./presence-answer.ts";
 import { checkPublication } from "./publication-rules.ts";
 import type { Joined } from "./recovery.ts";
 import type { Session } from "./session.ts";
@@ -19,6 +20,7 @@ import type {
   CallFrame,
   ClientFrame,
   HistoryFrame,
+  PresenceFrame,
   PublishFrame,
   RefreshFrame,
   SubscribeFrame,
@@ -67,6 +69,9 @@ export class Requests {
         break;
       case "history":
         this.#history(session, frame);
+        break;
+      case "presence":
+        this.#presence(session, frame);
         break;
       case "refresh":
         this.#refresh(session, frame);
@@ -169,6 +174,22 @@ export class Requests {
       return whenAllowed(allowed, frame, () => {
         return session.answerLarge(async () => {
           session.reply(frame.id, await historyAnswer(bridge, frame, limits));
+        });
+      });
+    });
+  }
+
+  #presence(session: Session, frame: PresenceFrame): void {
+    const { hub, bridge, limits } = this.#options;
+    const namespace = hub.namespace(frame.topic);
+    if (!namespace.presence) {
+      throw new FanwireError("mode-mismatch", "The namespace has no presence.");
+    }
+    this.#inOrder(session, frame.topic, frame.id, () => {
+      const allowed = this.#access.mayRead(session, frame.topic, namespace);
+      return whenAllowed(allowed, frame, () => {
+        return session.answerLarge(async () => {
+          session.reply(frame.id, await presenceAnswer(bridge, frame.topic, limits));
         });
       });
     });

@@ -261,12 +261,13 @@ function after(delayMs: number, work: () => void): void {
 }
 
 function createBridge(options: Options, now: () => number): Bridge {
-  const { maxStoredTopics, idempotencyTtlMs, maxIdempotencyKeys } = options.limits;
+  const { maxStoredTopics, idempotencyTtlMs, maxIdempotencyKeys, presenceGraceMs } = options.limits;
   return new LocalBridge({
     retention: (topic) => retentionOf(topic, options),
     maxStoredTopics,
     idempotencyTtlMs,
     maxIdempotencyKeys,
+    presenceGraceMs,
     now,
     newEpoch: () => randomUUID().slice(0, 8),
   });

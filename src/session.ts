@@ -3,6 +3,7 @@
 
 import type { Subscriber, Subscription } from "./active-topic.ts";
 import type { Claims } from "./auth.ts";
+import type { Member } from "./bridge/presence.ts";
 import type { Payload, Socket } from "./engine/engine.ts";
 import { type CloseReason, closeRules, FanwireError } from "./errors.ts";
 import { payloadBytes } from "./lane.ts";
@@ -93,6 +94,11 @@ export class Session implements Subscriber {
 
   get userId(): string {
     return this.#claims!.userId;
+  }
+
+  get member(): Member {
+    const { userId, info } = this.claims;
+    return { sessionId: this.id, userId, ...(info && { info }) };
   }
 
   get isAuthenticated(): boolean {

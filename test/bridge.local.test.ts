@@ -3,13 +3,15 @@ import fc from "fast-check";
 import type { BridgeEvents } from "../src/bridge/bridge.ts";
 import { LocalBridge, type LocalBridgeOptions } from "../src/bridge/local.ts";
 import { StoredHistory } from "../src/bridge/stored-history.ts";
-import { idempotencyTtlMs, retentionOf, testBridge } from "./contract/bridge.ts";
+import { idempotencyTtlMs, presenceGraceMs, retentionOf, testBridge } from "./contract/bridge.ts";
 
 const deaf: BridgeEvents = {
   joined: () => undefined,
   deliver: () => undefined,
   reset: () => undefined,
   relayed: () => undefined,
+  came: () => undefined,
+  went: () => undefined,
   alive: () => undefined,
 };
 
@@ -21,6 +23,7 @@ function createLocal(overrides: Partial<LocalBridgeOptions> = {}) {
     maxStoredTopics: 100,
     idempotencyTtlMs,
     maxIdempotencyKeys: 100,
+    presenceGraceMs,
     now: () => clock.now,
     newEpoch: () => `epoch-${++epochs}`,
     ...overrides,
@@ -34,6 +37,7 @@ testBridge("in memory", async () => {
     bridge,
     wait: async (ms) => {
       clock.now += ms;
+      bridge.sweep();
     },
     end: () => bridge.close(),
   };

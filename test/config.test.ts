@@ -98,6 +98,28 @@ describe("precedence", () => {
     ]);
   });
 
+  test("it is known who is in rooms and games, and told who comes and goes where that is asked for", () => {
+    const { namespaces } = resolveOptions({
+      namespaces: {
+        room: { joinLeave: {} },
+        lobby: { mode: "latest", presence: true, joinLeave: { maxMembers: 7 } },
+      },
+    });
+    const rules = [...namespaces].map(([name, { presence, joinLeave }]) => [
+      name,
+      presence,
+      joinLeave?.maxMembers,
+    ]);
+    expect(rules.sort()).toEqual([
+      ["broadcast", false, undefined],
+      ["game", true, undefined],
+      ["lobby", true, 7],
+      ["room", true, 100],
+      ["ticker", false, undefined],
+      ["user", false, undefined],
+    ]);
+  });
+
   test("a smaller frame limit makes the default publishing limit smaller too", () => {
     const options = resolveOptions({ limits: { maxFrameBytes: 2048 } });
     expect(options.namespaces.get("room")?.maxPublishBytes).toBe(2048);
@@ -226,6 +248,14 @@ const refusedFiles: [string, string][] = [
     '{"namespaces": {"room": {"subscribe": "all"}}}',
     `namespaces.room.subscribe ${inFile} is "all": must be one of grant, members`,
   ],
+  [
+    '{"namespaces": {"room": {"joinLeave": {"maxMembers": 10001}}}}',
+    `namespaces.room.joinLeave.maxMembers ${inFile} is 10001: must be an integer from 1 to 10000`,
+  ],
+  [
+    '{"namespaces": {"room": {"presence": 1}}}',
+    `namespaces.room.presence ${inFile} is 1: must be true or false`,
+  ],
   ['{"namespaces": {"room": {"binary": 1}}}', `namespaces.room.binary ${inFile} is 1: must be true or false`],
   [
     '{"namespaces": {"room": {"history": {"size": 0}}}}',
@@ -241,6 +271,14 @@ const contradictions: [InputOptions, string][] = [
   [
     { namespaces: { room: { mode: "volatile", history: {} } } },
     "namespaces.room.history is {}: must be absent",
+  ],
+  [
+    { namespaces: { lobby: { mode: "stream", joinLeave: { maxMembers: 5 } } } },
+    'namespaces.lobby.joinLeave is {"maxMembers":5}: must be absent, as presence is false',
+  ],
+  [
+    { namespaces: { room: { presence: false, joinLeave: {} } } },
+    "namespaces.room.joinLeave is {}: must be absent, as presence is false",
   ],
   [
     { namespaces: { room: { maxPublishBytes: 65_537 } } },

@@ -38,6 +38,7 @@ const clientTypes: Record<ClientFrame["type"], true> = {
   unsubscribe: true,
   publish: true,
   history: true,
+  presence: true,
   refresh: true,
   call: true,
 };
@@ -47,6 +48,8 @@ const serverTypes: Record<ServerFrame["type"], true> = {
   ok: true,
   error: true,
   reset: true,
+  join: true,
+  leave: true,
   pong: true,
   closing: true,
 };

@@ -161,6 +161,7 @@ describe("an inbound frame", () => {
     [{ type: "publish", topic: "room:1", data: 1, echo: "no" }, "bad-frame"],
     [{ type: "history", topic: "room:1", limit: 0 }, "bad-frame"],
     [{ type: "history", topic: "room:1", since: [] }, "bad-position"],
+    [{ type: "presence", topic: "room" }, "bad-topic"],
     [{ type: "refresh" }, "bad-frame"],
     [{ type: "call" }, "bad-frame"],
     [{ type: "call", method: "" }, "bad-frame"],

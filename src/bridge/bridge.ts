@@ -1,5 +1,7 @@
-// The second seam: what carries publications between nodes and keeps their history; knows nothing of sockets or sessions.
-// Implementations: local.ts (one node, in memory). test/contract/bridge.ts holds each to these words.
+// The second seam: what carries publications between nodes, keeps their history and knows who is where (presence.ts); knows
+// nothing of sockets. Implementations: local.ts (one node, in memory). test/contract/bridge.ts holds each to these words.
+
+import type { Presence, PresenceEvents } from "./presence.ts";
 
 /**
  * Where a topic stands. Offsets count a topic's publications 1, 2, 3… under an epoch, an opaque string. The epoch guards
@@ -60,7 +62,7 @@ export interface HistoryPage extends Position {
  * where the last one ended, until `reset` names another position to continue from. The bridge drops doubles, fills holes from
  * history, and calls `reset` only when it cannot.
  */
-export interface BridgeEvents {
+export interface BridgeEvents extends PresenceEvents {
   /**
    * The bridge listens: nothing of this topic published after the position is missed. An event and not what `join` resolves
    * to, because a publication may arrive before whoever waits for a promise has its turn. `values`, in mode `latest`: each
@@ -80,12 +82,12 @@ export interface BridgeEvents {
 }
 
 /**
- * A bridge may be slow, may batch, and may fail: everything but `relay` and `leave` answers later, and by a deadline of the
+ * A bridge may be slow, may batch, and may fail: whatever gives a promise answers later, and by a deadline of the
  * bridge's own, so that nobody who waits for it needs a timer. A failure is a FanwireError: `unavailable` when nothing
  * happened, `outcome-unknown` when a publication may or may not have been accepted, `too-many` when a `latest` topic would get
  * one key too many.
  */
-export interface Bridge {
+export interface Bridge extends Presence {
   /** Resolves when publications can be accepted. Called once, before anything else. */
   start(events: BridgeEvents): Promise<void>;
   /**

@@ -2,6 +2,8 @@
 
 import { AcceptedKeys } from "./accepted-keys.ts";
 import type { Bridge, BridgeEvents, HistoryPage, Position, Publication, Retention } from "./bridge.ts";
+import { LocalPresence } from "./local-presence.ts";
+import type { Member, PresencePage } from "./presence.ts";
 import { StoredHistory } from "./stored-history.ts";
 import { StoredValues } from "./stored-values.ts";
 
@@ -11,6 +13,7 @@ export interface LocalBridgeOptions {
   readonly maxStoredTopics: number;
   readonly idempotencyTtlMs: number;
   readonly maxIdempotencyKeys: number;
+  readonly presenceGraceMs: number;
   readonly now: () => number;
   readonly newEpoch: () => string;
 }
@@ -33,11 +36,19 @@ export class LocalBridge implements Bridge {
   readonly #options: LocalBridgeOptions;
   readonly #stored = new Map<string, StoredTopic>();
   readonly #joined = new Set<string>();
+  readonly #presence: LocalPresence;
   #events: BridgeEvents | undefined;
   #sweeper: ReturnType<typeof setInterval> | undefined;
 
   constructor(options: LocalBridgeOptions) {
     this.#options = options;
+    this.#presence = new LocalPresence(
+      { graceMs: options.presenceGraceMs, now: options.now },
+      {
+        came: (topic, ...news) => this.#listening(topic)?.came(topic, ...news),
+        went: (topic, ...news) => this.#listening(topic)?.went(topic, ...news),
+      },
+    );
   }
 
   async start(events: BridgeEvents): Promise<void> {
@@ -70,7 +81,7 @@ export class LocalBridge implements Bridge {
       stored.accepted ??= new AcceptedKeys();
       stored.accepted.add(idempotencyKey, position, now + idempotencyTtlMs, maxIdempotencyKeys);
     }
-    if (this.#joined.has(topic)) this.#events?.deliver(topic, [positioned]);
+    this.#listening(topic)?.deliver(topic, [positioned]);
     return position;
   }
 
@@ -84,20 +95,39 @@ export class LocalBridge implements Bridge {
     return kept instanceof StoredHistory ? kept.page(after, limit) : { ...kept.position, publications: [] };
   }
 
+  enter(topic: string, member: Member): void {
+    this.#presence.enter(topic, member);
+  }
+
+  exit(topic: string, sessionId: string): void {
+    this.#presence.exit(topic, sessionId);
+  }
+
+  async present(topic: string, limit: number): Promise<PresencePage> {
+    return this.#presence.present(topic, limit);
+  }
+
   async close(): Promise<void> {
     clearInterval(this.#sweeper);
+    this.#presence.close();
     this.#stored.clear();
   }
 
   /** Forgets what is past its time. Runs by itself every 10 s. */
   sweep(): void {
     const now = this.#options.now();
+    this.#presence.expire();
     for (const [topic, stored] of this.#stored) {
       stored.kept.expire(now);
       stored.accepted?.expire(now);
       const isIdle = stored.usedAtMs + positionTtlMs <= now && !this.#joined.has(topic);
       if (isIdle && stored.kept.isEmpty) this.#stored.delete(topic);
     }
+  }
+
+  /** The node, if it joined the topic. */
+  #listening(topic: string): BridgeEvents | undefined {
+    return this.#joined.has(topic) ? this.#events : undefined;
   }
 
   #topic(topic: string): StoredTopic {

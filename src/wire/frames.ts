@@ -1,6 +1,7 @@
 // The frames of protocol 1 as types, shared by server and clients; knows nothing of their encoding.
 
 import type { Position, Publication } from "../bridge/bridge.ts";
+import type { TopicUser } from "../bridge/presence.ts";
 import type { ErrorCode } from "../errors.ts";
 
 /** How a topic behaves; the promise of each stands in README.md. */
@@ -50,6 +51,12 @@ export interface HistoryFrame {
   readonly limit?: number;
 }
 
+export interface PresenceFrame {
+  readonly type: "presence";
+  readonly id?: number;
+  readonly topic: string;
+}
+
 export interface RefreshFrame {
   readonly type: "refresh";
   readonly id?: number;
@@ -70,6 +77,7 @@ export type ClientFrame =
   | UnsubscribeFrame
   | PublishFrame
   | HistoryFrame
+  | PresenceFrame
   | RefreshFrame
   | CallFrame;
 
@@ -127,6 +135,14 @@ export interface ResetFrame extends Position {
   readonly snapshot?: Snapshot;
 }
 
+/** A user's stay in a topic began, or ended. */
+export interface StayFrame extends TopicUser {
+  readonly type: "join" | "leave";
+  readonly topic: string;
+  /** Users in the topic from then on: whoever keeps a list, and has another number, asks for `presence` anew. */
+  readonly count: number;
+}
+
 export interface PongFrame {
   readonly type: "pong";
   readonly id?: number;
@@ -146,5 +162,6 @@ export type ServerFrame =
   | OkFrame
   | ErrorFrame
   | ResetFrame
+  | StayFrame
   | PongFrame
   | ClosingFrame;

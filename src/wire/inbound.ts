@@ -121,6 +121,8 @@ export function parseClientFrame(value: unknown): ClientFrame {
       return { type: "publish", ...base, topic: checkTopicName(value.topic), ...publishFields(value) };
     case "history":
       return { type: "history", ...base, topic: checkTopicName(value.topic), ...historyFields(value) };
+    case "presence":
+      return { type: "presence", ...base, topic: checkTopicName(value.topic) };
     case "refresh":
       return { type: "refresh", ...base, token: parseToken(value.token) };
     case "call":

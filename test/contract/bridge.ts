@@ -9,6 +9,8 @@ import type {
   Publication,
   Retention,
 } from "../../src/bridge/bridge.ts";
+import type { TopicUser } from "../../src/bridge/presence.ts";
+import { testPresence } from "./bridge-presence.ts";
 
 /** A bridge under test: history of `historySize` publications and `historyTtlMs`, and a clock that `wait` moves. */
 export interface BridgeUnderTest {
@@ -22,6 +24,7 @@ export const historyTtlMs = 60_000;
 export const idempotencyTtlMs = 10_000;
 export const maxKeys = 4;
 export const removalTtlMs = 60_000;
+export const presenceGraceMs = 5000;
 
 /** How the namespaces of the suite keep what they are given. */
 export function retentionOf(topic: string): Retention {
@@ -32,7 +35,7 @@ export function retentionOf(topic: string): Retention {
 }
 
 /** What a node sees of its bridge, as lines in order. */
-class Node implements BridgeEvents {
+export class Node implements BridgeEvents {
   readonly seen: string[] = [];
   readonly positions: Position[] = [];
   /** What the last topic joined had, where it is of mode `latest`. */
@@ -59,6 +62,14 @@ class Node implements BridgeEvents {
     this.seen.push(`${topic} relayed ${publication.data}`);
   }
 
+  came(topic: string, { userId, info }: TopicUser, count: number): void {
+    this.seen.push(`${topic} came ${userId} ${JSON.stringify(info)} of ${count}`);
+  }
+
+  went(topic: string, { userId, info }: TopicUser, count: number): void {
+    this.seen.push(`${topic} went ${userId} ${JSON.stringify(info)} of ${count}`);
+  }
+
   alive(alive: boolean): void {
     this.isAlive = alive;
   }
@@ -66,6 +77,8 @@ class Node implements BridgeEvents {
 
 export function testBridge(name: string, create: () => Promise<BridgeUnderTest>): void {
   describe(`the bridge ${name}`, () => {
+    testPresence(create);
+
     let under: BridgeUnderTest;
     let bridge: Bridge;
     let node: Node;

@@ -6,6 +6,7 @@ import { draining } from "./protocol/draining.ts";
 import { endpoints } from "./protocol/endpoints.ts";
 import { heartbeat } from "./protocol/heartbeat.ts";
 import { limits } from "./protocol/limits.ts";
+import { presence } from "./protocol/presence.ts";
 import { recovery } from "./protocol/recovery.ts";
 import { session } from "./protocol/session.ts";
 import { stream } from "./protocol/stream.ts";
@@ -17,7 +18,7 @@ export function protocolContract(engine: EngineName): void {
   setDefaultTimeout(20_000);
   for (const format of ["json", "msgpack"] as const) {
     describe(`fanwire.v1.${format}`, () => {
-      for (const suite of [session, topics, volatile, stream, recovery, limits, heartbeat]) {
+      for (const suite of [session, topics, volatile, stream, recovery, limits, heartbeat, presence]) {
         suite(engine, format);
       }
     });

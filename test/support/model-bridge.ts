@@ -8,6 +8,8 @@ import type {
   PositionedPublication,
   Publication,
 } from "../../src/bridge/bridge.ts";
+import { LocalPresence, type LocalPresenceOptions } from "../../src/bridge/local-presence.ts";
+import type { Member, PresencePage } from "../../src/bridge/presence.ts";
 import { FanwireError } from "../../src/errors.ts";
 
 interface Stored {
@@ -21,6 +23,7 @@ export class ModelBridge implements Bridge {
   readonly #stored = new Map<string, Stored>();
   readonly #joined = new Set<string>();
   readonly #held: (() => void)[] = [];
+  readonly presence: LocalPresence;
   #events!: BridgeEvents;
   #epochs = 0;
   isFailing = false;
@@ -28,8 +31,12 @@ export class ModelBridge implements Bridge {
   /** While set, joins and reads wait for `release`. */
   isSlow = false;
 
-  constructor(historySize: number) {
+  constructor(historySize: number, presence: LocalPresenceOptions) {
     this.#historySize = historySize;
+    this.presence = new LocalPresence(presence, {
+      came: (topic, ...news) => this.#joined.has(topic) && this.#events.came(topic, ...news),
+      went: (topic, ...news) => this.#joined.has(topic) && this.#events.went(topic, ...news),
+    });
   }
 
   async start(events: BridgeEvents): Promise<void> {
@@ -74,7 +81,21 @@ export class ModelBridge implements Bridge {
     };
   }
 
+  enter(topic: string, member: Member): void {
+    this.presence.enter(topic, member);
+  }
+
+  exit(topic: string, sessionId: string): void {
+    this.presence.exit(topic, sessionId);
+  }
+
+  async present(topic: string, limit: number): Promise<PresencePage> {
+    await this.#turn();
+    return this.presence.present(topic, limit);
+  }
+
   async close(): Promise<void> {
+    this.presence.close();
     this.release();
   }
 

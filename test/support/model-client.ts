@@ -2,9 +2,11 @@
 
 import type { Subscriber, Subscription } from "../../src/active-topic.ts";
 import type { Position } from "../../src/bridge/bridge.ts";
+import type { Member } from "../../src/bridge/presence.ts";
 import type { CloseReason } from "../../src/errors.ts";
 import type { Joined } from "../../src/recovery.ts";
-import type { ServerFrame, Snapshot } from "../../src/wire/frames.ts";
+import type { WireFormat } from "../../src/wire/format.ts";
+import type { ServerFrame, Snapshot, StayFrame } from "../../src/wire/frames.ts";
 import { json } from "../../src/wire/json.ts";
 import { ModelSocket } from "./model-engine.ts";
 import type { ModelNode } from "./model-node.ts";
@@ -25,9 +27,12 @@ export interface ModelPublication {
   readonly removed?: true;
 }
 
+let sessions = 0;
+
 export abstract class ModelClient implements Subscriber {
   readonly socket: ModelSocket;
-  readonly format = json;
+  readonly format: WireFormat;
+  readonly member: Member;
   readonly subscriptions = new Map<string, Subscription>();
   behind: Set<Subscription> | undefined = undefined;
   behindSinceMs = 0;
@@ -38,8 +43,12 @@ export abstract class ModelClient implements Subscriber {
   #looked = 0;
   readonly #node: ModelNode;
 
-  constructor(node: ModelNode) {
+  /** By default a user of its own, in JSON. */
+  constructor(node: ModelNode, userId?: string, format = json) {
     this.#node = node;
+    const sessionId = `session-${++sessions}`;
+    this.member = { sessionId, userId: userId ?? sessionId };
+    this.format = format;
     this.socket = new ModelSocket(node.engine);
     this.socket.onDrain = () => node.hub.feeder.drained(this);
   }
@@ -47,7 +56,7 @@ export abstract class ModelClient implements Subscriber {
   subscribe(topic: string, since?: Position, maxRateHz?: number): void {
     const answer = ({ position, recovered, publications, snapshot }: Joined) => {
       const ok = { type: "ok" as const, id: 1, topic, ...position, recovered, publications, snapshot, since };
-      this.socket.send(json.encode(ok));
+      this.socket.send(this.format.encode(ok));
     };
     const wish = { ...(since && { since }), ...(maxRateHz !== undefined && { maxRateHz }) };
     const waiting = this.#node.hub.subscribe(this, topic, wish, answer);
@@ -73,14 +82,16 @@ export abstract class ModelClient implements Subscriber {
     const fresh = this.socket.read.slice(this.#looked);
     this.#looked = this.socket.read.length;
     for (const payload of fresh) {
-      const frame = JSON.parse(String(payload)) as ServerFrame;
+      const frame = this.format.decode(payload) as ServerFrame;
       if (frame.type === "ok") this.answered(frame as never);
       if (frame.type === "reset") this.reset(frame.topic, frame);
       if (frame.type === "message") this.message(frame.topic, frame as never);
+      if (frame.type === "join" || frame.type === "leave") this.changed?.(frame);
     }
   }
 
   protected abstract answered(ok: ModelOk): void;
   protected abstract reset(topic: string, reset: Position & { snapshot?: Snapshot }): void;
+  protected changed?(stay: StayFrame): void;
   protected abstract message(topic: string, publication: ModelPublication): void;
 }

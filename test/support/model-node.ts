@@ -38,10 +38,17 @@ export class ModelNode {
 
   constructor(historySize: number, limits: Partial<Limits> = {}) {
     const { namespaces, limits: standard } = resolveOptions({
-      namespaces: { paced: { mode: "stream", flushWindowMs: 20 }, book: { mode: "stream" } },
+      namespaces: {
+        paced: { mode: "stream", flushWindowMs: 20 },
+        book: { mode: "stream" },
+        lobby: { mode: "stream", presence: true, joinLeave: { maxMembers: 3 } },
+        arena: { mode: "volatile", presence: true, joinLeave: {}, flushWindowMs: 20 },
+        prices: { mode: "latest", presence: true, joinLeave: {} },
+      },
     });
-    this.bridge = new ModelBridge(historySize);
     this.limits = { ...standard, ...modelLimits, ...limits };
+    const { presenceGraceMs: graceMs } = this.limits;
+    this.bridge = new ModelBridge(historySize, { graceMs, now: () => this.now });
     this.hub = new Hub({
       bridge: this.bridge,
       namespaces,
@@ -78,6 +85,7 @@ export class ModelNode {
   /** Lets time pass, and the timers that come due. */
   wait(ms: number): void {
     this.now += ms;
+    this.bridge.presence.expire();
     const due = this.#timers.filter(({ dueMs }) => dueMs <= this.now);
     this.#timers = this.#timers.filter(({ dueMs }) => dueMs > this.now);
     for (const { work } of due.sort((a, b) => a.dueMs - b.dueMs)) work();

@@ -24,16 +24,21 @@ export const socketPath = "/ws";
 const bearerPrefix = "bearer.";
 const retryAfterSeconds = "2";
 
+/** What a handshake is answered with instead, and why. */
+export interface Refusal extends HttpReply {
+  readonly reason: ErrorCode | "not-found";
+}
+
 /** A refusal that a client can read: the code of the error table with its HTTP status. */
-export function refusal(code: ErrorCode, message: string): HttpReply {
+export function refusal(code: ErrorCode, message: string): Refusal {
   const { status } = errorRules[code];
   const headers: Record<string, string> = { "content-type": "application/json" };
   if (status === 503) headers["retry-after"] = retryAfterSeconds;
-  return { status, headers, body: JSON.stringify({ error: { code, message } }) };
+  return { reason: code, status, headers, body: JSON.stringify({ error: { code, message } }) };
 }
 
 /** Refuses a request by where it says it comes from and goes to, or answers undefined. */
-export function refuseByOrigin(request: HttpRequest, rules: AdmissionRules): HttpReply | undefined {
+export function refuseByOrigin(request: HttpRequest, rules: AdmissionRules): Refusal | undefined {
   const host = request.headers.get("host");
   if (rules.isLoopbackOnly && !hostIsLoopback(host)) {
     return refusal("forbidden", "In development mode the Host must be localhost or a loopback address.");
@@ -47,7 +52,7 @@ export function refuseByOrigin(request: HttpRequest, rules: AdmissionRules): Htt
 export function readHandshake(
   request: HttpRequest,
   rules: AdmissionRules,
-): { readonly handshake: Handshake; readonly subprotocol?: string } | { readonly refuse: HttpReply } {
+): { readonly handshake: Handshake; readonly subprotocol?: string } | { readonly refuse: Refusal } {
   if (request.path !== socketPath) return { refuse: notFound() };
   const refused = refuseByOrigin(request, rules);
   if (refused) return { refuse: refused };
@@ -68,8 +73,9 @@ export function readHandshake(
   return { refuse: refusal("bad-frame", `None of the offered subprotocols is spoken here: ${known} are.`) };
 }
 
-export function notFound(): HttpReply {
-  return { status: 404, headers: { "content-type": "text/plain" }, body: "not found\n" };
+export function notFound(): Refusal {
+  const headers = { "content-type": "text/plain" };
+  return { reason: "not-found", status: 404, headers, body: "not found\n" };
 }
 
 /** The token, from the first place that has one. A cookie counts only where an (allowed) Origin vouches for the page. */

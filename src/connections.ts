@@ -1,12 +1,14 @@
 // All connections of this node: admits them, authenticates them, keeps their time, and closes them politely.
 
 import { ownTopics } from "./access.ts";
-import { type AdmissionRules, readHandshake, refusal } from "./admission.ts";
+import { type AdmissionRules, type Refusal, readHandshake, refusal } from "./admission.ts";
 import type { Application } from "./application.ts";
 import { type Claims, clockToleranceMs, createGuest } from "./auth.ts";
+import { BufferSampler } from "./buffer-sampler.ts";
+import { noConnections } from "./connection-counts.ts";
 import { withDeadline } from "./deadline.ts";
 import type { HttpRequest, Payload, Socket, UpgradeDecision } from "./engine/engine.ts";
-import { closeRules, FanwireError } from "./errors.ts";
+import { type CloseReason, closeRules, FanwireError } from "./errors.ts";
 import type { Hub } from "./hub.ts";
 import type { Limits } from "./limits.ts";
 import type { Log } from "./log.ts";
@@ -32,12 +34,16 @@ export interface ConnectionsOptions {
 /** Closing is spread at this pace, so that the nodes that take the clients over are not hit by all of them at once. */
 const closesPerStep = 50;
 const stepMs = 50;
+/** What an engine says of a connection that ended without a close frame. */
+const abnormalClosure = 1006;
 /** The least time that clients are asked to spread their return over. */
 const leastReturnMs = 1000;
 
 export class Connections implements SessionHost {
   readonly limits: Limits;
   readonly now: () => number;
+  readonly counts = noConnections();
+  readonly buffers: BufferSampler;
   readonly #options: ConnectionsOptions;
   readonly #sessions = new Set<Session>();
   /** Topics that could not be joined for a client yet, because their position was unavailable. */
@@ -49,6 +55,7 @@ export class Connections implements SessionHost {
     this.#options = options;
     this.limits = options.limits;
     this.now = options.now;
+    this.buffers = new BufferSampler(this.#sessions);
   }
 
   get count(): number {
@@ -60,6 +67,12 @@ export class Connections implements SessionHost {
   }
 
   upgrade(request: HttpRequest): UpgradeDecision<Session> {
+    const decision = this.#decide(request);
+    if ("refuse" in decision) this.counts.refused[decision.refuse.reason] += 1;
+    return decision;
+  }
+
+  #decide(request: HttpRequest): { accept: Session; subprotocol?: string } | { refuse: Refusal } {
     const read = readHandshake(request, this.#options.admission);
     if ("refuse" in read) return read;
     if (this.#isDraining) return { refuse: refusal("draining", "This node is closing.") };
@@ -77,6 +90,8 @@ export class Connections implements SessionHost {
   open(socket: Socket<Session>): void {
     const session = socket.data;
     this.#sessions.add(session);
+    this.counts.open[session.format.index]! += 1;
+    this.counts.opened[session.format.index]! += 1;
     void session.opened(socket);
   }
 
@@ -148,8 +163,10 @@ export class Connections implements SessionHost {
     this.#options.hub.feeder.drained(session);
   }
 
-  ended(session: Session, code: number): void {
+  ended(session: Session, code: number, reason: CloseReason | undefined): void {
     this.#sessions.delete(session);
+    this.counts.open[session.format.index]! -= 1;
+    this.counts.ended[reason ?? (code === abnormalClosure ? "lost" : "client")] += 1;
     this.#unjoined.delete(session);
     this.#options.hub.unsubscribeAll(session);
     if (this.#sessions.size === 0) this.#emptied?.();
@@ -163,6 +180,7 @@ export class Connections implements SessionHost {
   /** Once a second. */
   tick(): void {
     for (const session of this.#sessions) session.tick(clockToleranceMs);
+    this.buffers.tick();
     for (const [session, topics] of [...this.#unjoined]) {
       this.#unjoined.delete(session);
       for (const topic of topics)

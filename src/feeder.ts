@@ -4,7 +4,8 @@
 
 import type { ActiveTopic, HistoryItems, Subscriber, Subscription } from "./active-topic.ts";
 import type { Bridge } from "./bridge/bridge.ts";
-import { type Lane, payloadBytes } from "./lane.ts";
+import type { DeliveryCountsByMode } from "./delivery-counts.ts";
+import type { Lane } from "./lane.ts";
 import type { Limits } from "./limits.ts";
 import type { Snapshots } from "./snapshots.ts";
 import type { Located } from "./topic-log.ts";
@@ -36,11 +37,24 @@ export interface FeederOptions {
 }
 
 export interface Lanes {
+  /** Added to by what is sent here. */
+  readonly counts: DeliveryCountsByMode;
   /** Publishes now what a lane still has to publish. */
   serve(lane: Lane): void;
 }
 
+/** Why a connection is fed. `reset`: each of a topic's subscribers is sent a snapshot of its own. */
+export type ResyncCause = "recovery" | "slow" | "reset";
+
+/** `left`: the connection ended, or left the topics it was behind in. */
+export type ResyncOutcome = "caught-up" | "left";
+
 export class Feeder {
+  /** Connections that fell behind. One that is behind already does not do so again. */
+  readonly resyncsBegun: Record<ResyncCause, number> = { recovery: 0, slow: 0, reset: 0 };
+  readonly resyncsEnded: Record<ResyncOutcome, number> = { "caught-up": 0, left: 0 };
+  /** Announcements to one connection that what it is owed is gone from history. */
+  resets = 0;
   readonly #bridge: Bridge;
   readonly #limits: Limits;
   readonly #snapshots: Snapshots;
@@ -98,9 +112,11 @@ export class Feeder {
       const located = next(subscription);
       if (located.at !== "item" || !located.item.publication) return owed;
       if (!(isNew && located.item.publication.removed)) {
-        bytes += payloadBytes(located.item.frame.payload(subscription.subscriber.format));
+        const itemBytes = located.item.frame.bytes(subscription.subscriber.format);
+        bytes += itemBytes;
         if (bytes > maxBytes) return owed;
         owed.push(located.item.publication);
+        this.#countFed(subscription, itemBytes);
       }
       subscription.cursor = located.next;
     }
@@ -112,7 +128,7 @@ export class Feeder {
     if (!topic.log || next(subscription).at === "head") {
       this.#goLive(subscription);
     } else {
-      this.#fallBehind(subscription);
+      this.#fallBehind(subscription, "recovery");
       this.#schedule(subscriber);
     }
   }
@@ -121,13 +137,13 @@ export class Feeder {
   end(subscription: Subscription): void {
     subscription.left = true;
     if (subscription.live) this.#leaveNative(subscription);
-    else this.#caughtUp(subscription);
+    else this.#endResync(subscription, "left");
   }
 
   /** Takes everybody off a topic's native topics: what comes next has to be sent to each by itself. */
   takeOver(topic: ActiveTopic): void {
     for (const subscription of topic.members) {
-      this.#takeOff(subscription);
+      this.#takeOff(subscription, "reset");
       this.#schedule(subscription.subscriber);
     }
   }
@@ -157,18 +173,18 @@ export class Feeder {
       for (const member of topic.members) {
         const { subscriber } = member;
         if (member.live && subscriber.socket.bufferedBytes() > this.#limits.softBufferedBytes) {
-          for (const subscription of subscriber.subscriptions.values()) this.#takeOff(subscription);
+          for (const subscription of subscriber.subscriptions.values()) this.#takeOff(subscription, "slow");
         }
       }
     }
   }
 
   /** Takes a subscription off its native topic. All that its lane has published is on its way to it: that is its place. */
-  #takeOff(subscription: Subscription): void {
+  #takeOff(subscription: Subscription, cause: ResyncCause): void {
     if (!subscription.live) return;
     this.#leaveNative(subscription);
     subscription.cursor = subscription.lane.cursor;
-    this.#fallBehind(subscription);
+    this.#fallBehind(subscription, cause);
   }
 
   #goLive(subscription: Subscription): void {
@@ -190,19 +206,24 @@ export class Feeder {
     subscriber.socket.unsubscribe(lane.native[index]!);
   }
 
-  #fallBehind(subscription: Subscription): void {
+  #fallBehind(subscription: Subscription, cause: ResyncCause): void {
     const { subscriber } = subscription;
     if (!subscriber.behind) {
+      this.resyncsBegun[cause] += 1;
       subscriber.behind = new Set();
       subscriber.behindSinceMs = this.#now();
       this.#behind.add(subscriber);
     }
     subscriber.behind.add(subscription);
+    subscription.lane.behind += 1;
   }
 
-  #caughtUp(subscription: Subscription): void {
+  #endResync(subscription: Subscription, outcome: ResyncOutcome): void {
     const { subscriber } = subscription;
-    if (!subscriber.behind?.delete(subscription) || subscriber.behind.size > 0) return;
+    if (!subscriber.behind?.delete(subscription)) return;
+    subscription.lane.behind -= 1;
+    if (subscriber.behind.size > 0) return;
+    this.resyncsEnded[outcome] += 1;
     subscriber.behind = undefined;
     this.#behind.delete(subscriber);
   }
@@ -246,7 +267,7 @@ export class Feeder {
     while (left > 0) {
       const located = topic.log ? next(subscription) : { at: "head" as const };
       if (located.at === "head") {
-        this.#caughtUp(subscription);
+        this.#endResync(subscription, "caught-up");
         this.#goLive(subscription);
         return left;
       }
@@ -260,12 +281,14 @@ export class Feeder {
         void this.#wait(subscription, () => this.#resync(subscription));
         return left;
       }
-      const payload = located.item.frame.payload(subscriber.format);
-      if (subscriber.socket.send(payload) === "dropped") return 0;
+      const { frame } = located.item;
+      if (subscriber.socket.send(frame.payload(subscriber.format)) === "dropped") return 0;
+      const bytes = frame.bytes(subscriber.format);
+      this.#countFed(subscription, bytes);
       subscription.cursor = located.next;
       if (located.item.publication) subscription.hasResynced = false;
       else subscription.newSince = topic.log!.next;
-      left -= payloadBytes(payload);
+      left -= bytes;
       if (subscriber.socket.bufferedBytes() > this.#feedBelowBytes) return 0;
     }
     return left;
@@ -287,6 +310,7 @@ export class Feeder {
     // The epoch changed meanwhile, or the page is ahead of what this node has heard: the next tick looks again.
     if (cursor === undefined) return;
     if (page.firstOffset !== wanted) {
+      this.resets += 1;
       subscriber.socket.send(subscriber.format.encode({ type: "reset", topic: topic.name, ...before }));
     }
     subscription.cursor = cursor;
@@ -309,11 +333,18 @@ export class Feeder {
     if (subscription.left) return;
     const cursor = snapshot && log.cursorAfter(snapshot);
     if (snapshot && cursor !== undefined) {
+      this.resets += 1;
       subscriber.socket.send(this.#resetTo(topic.name, snapshot).payload(subscriber.format));
       subscription.cursor = cursor;
       subscription.page = [];
     }
     this.#schedule(subscriber);
+  }
+
+  #countFed({ topic, subscriber }: Subscription, bytes: number): void {
+    const counts = this.#lanes.counts[topic.namespace.mode];
+    counts.fed[subscriber.format.index]! += 1;
+    counts.deliveredBytes[subscriber.format.index]! += bytes;
   }
 
   /** However many are told of a snapshot, it is encoded once. */

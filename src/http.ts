@@ -1,9 +1,10 @@
-// Plain HTTP: liveness, readiness and the page. Knows nothing of sessions.
+// Plain HTTP: liveness, readiness, metrics and the page. Knows nothing of sessions.
 
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { type AdmissionRules, notFound, refuseByOrigin, socketPath } from "./admission.ts";
 import type { HttpReply, HttpRequest } from "./engine/engine.ts";
+import { expositionType } from "./exposition.ts";
 
 export interface HttpOptions {
   readonly admission: AdmissionRules;
@@ -11,6 +12,10 @@ export interface HttpOptions {
   readonly hasPage: boolean;
   /** Whether clients may be sent here: not draining, and the bridge proven alive. */
   readonly isReady: () => boolean;
+  /** What the node tells of itself, in Prometheus' text format. */
+  readonly metrics: () => string;
+  /** Refuses whoever may not be told that, or answers undefined. */
+  readonly authorize: (request: HttpRequest) => HttpReply | undefined;
 }
 
 const plain = { "content-type": "text/plain", "cache-control": "no-store" };
@@ -28,6 +33,8 @@ export function createHttp(options: HttpOptions): (request: HttpRequest) => Http
         return options.isReady()
           ? { status: 200, headers: plain, body: "ready\n" }
           : { status: 404, headers: plain, body: "not ready\n" };
+      case "/metrics":
+        return options.authorize(request) ?? measured(options.metrics());
       case "/":
         return page ? (refuseByOrigin(request, options.admission) ?? page) : notFound();
       case socketPath:
@@ -40,6 +47,10 @@ export function createHttp(options: HttpOptions): (request: HttpRequest) => Http
         return notFound();
     }
   };
+}
+
+function measured(body: string): HttpReply {
+  return { status: 200, headers: { "content-type": expositionType, "cache-control": "no-store" }, body };
 }
 
 /** The page with a policy under which nothing but its own script and style run, and it talks to nobody but this node. */

@@ -4,7 +4,7 @@
 import { ActiveTopic, type Subscriber, Subscription } from "./active-topic.ts";
 import type { BridgeEvents, Position, PositionedPublication, Publication } from "./bridge/bridge.ts";
 import type { TopicUser } from "./bridge/presence.ts";
-import type { Socket } from "./engine/engine.ts";
+import type { DeliveryCountsByMode } from "./delivery-counts.ts";
 import { FanwireError } from "./errors.ts";
 import { Feeder, type FeederOptions } from "./feeder.ts";
 import { KeyedLog } from "./keyed-log.ts";
@@ -17,6 +17,7 @@ import { type Joined, Recovery } from "./recovery.ts";
 import { Stays } from "./stays.ts";
 import { StreamLog } from "./stream-log.ts";
 import { SharedFrame } from "./wire/format.ts";
+import type { Mode } from "./wire/frames.ts";
 import { namespaceOf } from "./wire/topic-name.ts";
 
 export interface HubOptions extends FeederOptions, PacerOptions {
@@ -29,14 +30,29 @@ export interface Wish {
   readonly maxRateHz?: number;
 }
 
+/** What a hub counts by itself; the rest is with its rooms. */
+export interface HubCounts {
+  /** Subscriptions there are now. Pairs are by the wire format's index. */
+  readonly subscriptions: Readonly<Record<Mode, [number, number]>>;
+  /** Publications that came to active topics, from whichever node. */
+  readonly publications: Record<Mode, number>;
+  /** Times that a topic's continuity ended. */
+  resets: number;
+}
+
 export class Hub implements BridgeEvents {
   readonly feeder: Feeder;
+  readonly recovery: Recovery;
+  readonly counts: HubCounts = {
+    subscriptions: { volatile: [0, 0], stream: [0, 0], latest: [0, 0] },
+    publications: { volatile: 0, stream: 0, latest: 0 },
+    resets: 0,
+  };
   readonly #options: HubOptions;
   readonly #topics = new Map<string, ActiveTopic>();
   /** Topics without members, and since when: in the order in which they were left. */
   readonly #lingering = new Map<ActiveTopic, number>();
   readonly #lanes: Lanes;
-  readonly #recovery: Recovery;
   readonly #stays: Stays;
   #alive = false;
 
@@ -47,7 +63,7 @@ export class Hub implements BridgeEvents {
       published: (topic, bytes) => this.feeder.published(topic, bytes),
     });
     this.feeder = new Feeder(options, this.#lanes);
-    this.#recovery = new Recovery(options, this.feeder);
+    this.recovery = new Recovery(options, this.feeder);
     this.#stays = new Stays(options, this.#lanes);
   }
 
@@ -62,6 +78,10 @@ export class Hub implements BridgeEvents {
 
   get topicCount(): number {
     return this.#topics.size;
+  }
+
+  get deliveries(): DeliveryCountsByMode {
+    return this.#lanes.counts;
   }
 
   /** The rules of a topic's namespace; throws FanwireError `unknown-namespace`. */
@@ -92,11 +112,12 @@ export class Hub implements BridgeEvents {
     const lane = topic.lane(rateClass(wish.maxRateHz));
     const subscription = new Subscription(lane, subscriber);
     topic.members.add(subscription);
+    this.counts.subscriptions[topic.namespace.mode][subscriber.format.index]! += 1;
     this.#lingering.delete(topic);
     subscriber.subscriptions.set(name, subscription);
     const waiting = topic.opening
-      ? topic.opening.then(() => this.#recovery.begin(subscription, wish.since, answer))
-      : this.#recovery.begin(subscription, wish.since, answer);
+      ? topic.opening.then(() => this.recovery.begin(subscription, wish.since, answer))
+      : this.recovery.begin(subscription, wish.since, answer);
     return waiting?.catch((failure: unknown) => {
       if (!subscription.left) this.unsubscribe(subscriber, name);
       throw failure;
@@ -118,7 +139,7 @@ export class Hub implements BridgeEvents {
   }
 
   /** Publishes to a volatile topic: here before anywhere else. `except`: a publisher that wants no echo. */
-  publishVolatile(name: string, publication: Publication, except?: Socket<unknown>): void {
+  publishVolatile(name: string, publication: Publication, except?: Subscriber): void {
     this.#deliverVolatile(name, publication, except);
     this.#options.bridge.relay(name, publication);
   }
@@ -140,6 +161,7 @@ export class Hub implements BridgeEvents {
     const topic = this.#topics.get(name);
     const log = topic?.log;
     if (!topic || !log) return;
+    this.counts.publications[topic.namespace.mode] += publications.length;
     for (const publication of publications) {
       const frame = new SharedFrame({ type: "message", topic: name, ...publication });
       const bytes = this.#lanes.encode(topic, frame);
@@ -152,6 +174,7 @@ export class Hub implements BridgeEvents {
   reset(name: string, position: Position, values: readonly PositionedPublication[] = []): void {
     const topic = this.#topics.get(name);
     if (!topic?.log) return;
+    this.counts.resets += 1;
     // With a snapshot for each, the reset cannot be published natively.
     if (this.#options.snapshots.has(name)) this.feeder.takeOver(topic);
     topic.log.reset(position, values);
@@ -218,14 +241,16 @@ export class Hub implements BridgeEvents {
     this.feeder.end(subscription);
     if (topic.namespace.presence) this.#options.bridge.exit(topic.name, subscriber.member.sessionId);
     topic.members.delete(subscription);
+    this.counts.subscriptions[topic.namespace.mode][subscriber.format.index]! -= 1;
     if (topic.members.size === 0 && this.#topics.get(topic.name) === topic) {
       this.#lingering.set(topic, this.#options.now());
     }
   }
 
-  #deliverVolatile(name: string, publication: Publication, except?: Socket<unknown>): void {
+  #deliverVolatile(name: string, publication: Publication, except?: Subscriber): void {
     const topic = this.#topics.get(name);
     if (!topic) return;
+    this.counts.publications.volatile += 1;
     this.#lanes.publishVolatile(
       topic,
       new SharedFrame({ type: "message", topic: name, ...publication }),

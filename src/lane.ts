@@ -1,8 +1,9 @@
 // One way into a topic: the native topics, one per wire format, of the subscribers who are served at the same pace, and how far
 // they have been served. Publishes natively; knows nothing of sockets.
 
-import type { ActiveTopic } from "./active-topic.ts";
-import type { Engine, Payload, Socket } from "./engine/engine.ts";
+import type { ActiveTopic, Subscriber } from "./active-topic.ts";
+import type { DeliveryCounts } from "./delivery-counts.ts";
+import type { Engine } from "./engine/engine.ts";
 import type { SharedFrame, WireFormat } from "./wire/format.ts";
 import { json } from "./wire/json.ts";
 import { msgpack } from "./wire/msgpack.ts";
@@ -10,10 +11,6 @@ import { msgpack } from "./wire/msgpack.ts";
 const formats: readonly WireFormat[] = [json, msgpack];
 
 export type NativePublisher = Pick<Engine<unknown>, "publish">;
-
-export function payloadBytes(payload: Payload): number {
-  return typeof payload === "string" ? Buffer.byteLength(payload) : payload.length;
-}
 
 export class Lane {
   readonly topic: ActiveTopic;
@@ -25,12 +22,14 @@ export class Lane {
   readonly native: readonly [string, string];
   /** How many subscriptions are live, by the wire format's index. */
   readonly live: [number, number] = [0, 0];
+  /** How many subscriptions are behind: the feeder serves them. */
+  behind = 0;
   /** What has been published natively: everything before this cursor of the topic's log. */
   cursor = 0;
   /** About how many bytes of the log wait for the next round. */
   waitingBytes = 0;
   /** What waits for the next round where there is no log to take it from. */
-  waiting: { readonly frame: SharedFrame; readonly except: Socket<unknown> | undefined }[] = [];
+  waiting: { readonly frame: SharedFrame; readonly except: Subscriber | undefined }[] = [];
 
   constructor(topic: ActiveTopic, periodMs: number, rateHz?: number) {
     this.topic = topic;
@@ -48,17 +47,24 @@ export class Lane {
   encode(frame: SharedFrame): number {
     let bytes = 0;
     for (const format of formats) {
-      if (this.live[format.index]! > 0) bytes = Math.max(bytes, payloadBytes(frame.payload(format)));
+      if (this.live[format.index]! > 0) bytes = Math.max(bytes, frame.bytes(format));
     }
     return bytes;
   }
 
   /** Publishes natively, once per format somebody is live in. No JavaScript runs per subscriber. */
-  publish(engine: NativePublisher, frame: SharedFrame, except?: Socket<unknown>): void {
+  publish(engine: NativePublisher, frame: SharedFrame, counts: DeliveryCounts, except?: Subscriber): void {
+    const isLive = except?.subscriptions.get(this.topic.name)?.live;
     for (const format of formats) {
-      if (this.live[format.index]! > 0) {
-        engine.publish(this.native[format.index]!, frame.payload(format), except);
-      }
+      const { index } = format;
+      const live = this.live[index]!;
+      if (live === 0) continue;
+      engine.publish(this.native[index]!, frame.payload(format), except?.socket);
+      const deliveries = isLive && except?.format === format ? live - 1 : live;
+      const bytes = frame.bytes(format);
+      counts.native[index]! += deliveries;
+      counts.publishedBytes[index]! += bytes;
+      counts.deliveredBytes[index]! += deliveries * bytes;
     }
   }
 }

@@ -1,8 +1,8 @@
 // Native publication, lane by lane: at once, or in rounds where a topic or its subscribers want a pace. Knows no bridge.
 
-import type { ActiveTopic } from "./active-topic.ts";
-import type { Socket } from "./engine/engine.ts";
-import { type Lane, type NativePublisher, payloadBytes } from "./lane.ts";
+import type { ActiveTopic, Subscriber } from "./active-topic.ts";
+import { noDeliveries } from "./delivery-counts.ts";
+import type { Lane, NativePublisher } from "./lane.ts";
 import type { Limits } from "./limits.ts";
 import { Pacer, type PacerOptions } from "./pacer.ts";
 import type { SharedFrame } from "./wire/format.ts";
@@ -18,6 +18,8 @@ export interface LanesOptions extends PacerOptions {
 const maxWaiting = 256;
 
 export class Lanes {
+  /** The feeder adds what it sends. */
+  readonly counts = noDeliveries();
   readonly #options: LanesOptions;
   readonly #pacer: Pacer<Lane>;
   /** What may wait for a round: far less than the ring keeps, from which it will be taken. */
@@ -40,7 +42,7 @@ export class Lanes {
   /** Encodes a frame for whoever is live now and answers its size; where nobody is, for the log alone. */
   encode(topic: ActiveTopic, frame: SharedFrame): number {
     const bytes = topic.direct.encode(frame);
-    return bytes === 0 && topic.log ? payloadBytes(frame.payload(json)) : bytes;
+    return bytes === 0 && topic.log ? frame.bytes(json) : bytes;
   }
 
   /** To be called before a frame of that size is appended to a stream's log: what waits must not be pushed out of the ring. */
@@ -61,7 +63,7 @@ export class Lanes {
         lane.periodMs === 0 ||
         (bytes > this.#maxWaitingBytes && topic.namespace.mode === "stream")
       ) {
-        lane.publish(this.#engine!, frame);
+        this.#publish(lane, frame);
         lane.cursor = next;
         this.#options.published(topic, bytes);
       } else {
@@ -72,12 +74,10 @@ export class Lanes {
   }
 
   /** Publishes what a topic without a log has to say. `except`: a publisher that wants no echo. */
-  publishVolatile(topic: ActiveTopic, frame: SharedFrame, except: Socket<unknown> | undefined): void {
+  publishVolatile(topic: ActiveTopic, frame: SharedFrame, except: Subscriber | undefined): void {
     const lane = topic.direct;
-    if (lane.isEmpty) return;
-    if (lane.periodMs === 0) {
-      lane.publish(this.#engine!, frame, except);
-      this.#options.published(topic, this.encode(topic, frame));
+    if (lane.periodMs === 0 || lane.isEmpty) {
+      this.#publishUnlogged(lane, frame, except);
       return;
     }
     lane.waiting.push({ frame, except });
@@ -89,7 +89,7 @@ export class Lanes {
   publishBeside(topic: ActiveTopic, frame: SharedFrame): void {
     topic.forEachLane((lane) => {
       if (lane.isEmpty) return;
-      lane.publish(this.#engine!, frame);
+      this.#publish(lane, frame);
       this.#options.published(topic, lane.encode(frame));
     });
   }
@@ -107,7 +107,7 @@ export class Lanes {
       const located = lane.isEmpty ? { at: "head" as const } : log.locate(lane.cursor);
       if (located.at !== "item") break;
       const { frame } = located.item;
-      lane.publish(this.#engine!, frame);
+      this.#publish(lane, frame);
       lane.cursor = located.next;
       this.#options.published(lane.topic, lane.encode(frame));
     }
@@ -117,9 +117,21 @@ export class Lanes {
   #serveWaiting(lane: Lane): void {
     const { waiting } = lane;
     lane.waiting = [];
-    for (const { frame, except } of waiting) {
-      lane.publish(this.#engine!, frame, except);
-      this.#options.published(lane.topic, lane.encode(frame));
+    for (const { frame, except } of waiting) this.#publishUnlogged(lane, frame, except);
+  }
+
+  #publishUnlogged(lane: Lane, frame: SharedFrame, except: Subscriber | undefined): void {
+    if (lane.behind > 0) {
+      const own = except?.subscriptions.get(lane.topic.name);
+      const isSpared = own !== undefined && except?.behind?.has(own);
+      this.counts[lane.topic.namespace.mode].missed += isSpared ? lane.behind - 1 : lane.behind;
     }
+    if (lane.isEmpty) return;
+    this.#publish(lane, frame, except);
+    this.#options.published(lane.topic, lane.encode(frame));
+  }
+
+  #publish(lane: Lane, frame: SharedFrame, except?: Subscriber): void {
+    lane.publish(this.#engine!, frame, this.counts[lane.topic.namespace.mode], except);
   }
 }

@@ -6,6 +6,7 @@ import { parseArgs } from "node:util";
 import { ConfigError, describeOptions, developmentMode, loadOptions, type Options } from "./config.ts";
 import { createLog, type Log } from "./log.ts";
 import { type Server, startNode } from "./server.ts";
+import { version } from "./version.ts";
 
 /** One keystroke may arrive twice: from the terminal, and passed on by npm. */
 const sameKeystrokeMs = 250;
@@ -23,7 +24,7 @@ await main();
 async function main(): Promise<void> {
   const asked = readArguments();
   if (asked.help) return print(usage());
-  if (asked.version) return print(version());
+  if (asked.version) return print(version);
   let options: Options;
   try {
     options = loadOptions(process.env, (path) => readFileSync(path, "utf8"));
@@ -110,18 +111,13 @@ function fault(log: Log, error: unknown): void {
   void server.close().finally(() => process.exit(1));
 }
 
-function version(): string {
-  const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
-  return version;
-}
-
 function usage(): string {
   const variables = describeOptions().filter(({ variable }) => variable !== "");
   const width = Math.max(...variables.map(({ variable }) => variable.length));
   const lines = variables.map(
     (row) => `  ${row.variable.padEnd(width)}  ${row.meaning} Default: ${row.default}.`,
   );
-  return `fanwire ${version()}: a real-time fan-out server
+  return `fanwire ${version}: a real-time fan-out server
 
 Usage: fanwire [--help | --version]
 

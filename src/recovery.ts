@@ -30,7 +30,22 @@ export interface Joined {
 /** Sends a subscription's `ok`, in the turn in which the place is taken. */
 export type Answer = (joined: Joined) => void;
 
+/**
+ * What became of the position that a subscription to a positioned topic came with. `ring`, `history`: continued, out of memory
+ * or out of the bridge. `snapshot`: begun after the application's snapshot. `reset`: it could not be continued. `none`: there was
+ * no position.
+ */
+export type RecoveryOutcome = "ring" | "history" | "snapshot" | "reset" | "none";
+
+/** Where a subscription begins. `cursor`: where the subscriber continues; undefined where it begins anew. */
+interface Place {
+  readonly outcome: RecoveryOutcome;
+  readonly cursor: number | undefined;
+  readonly snapshot?: Snapshot;
+}
+
 export class Recovery {
+  readonly counts: Record<RecoveryOutcome, number> = { ring: 0, history: 0, snapshot: 0, reset: 0, none: 0 };
   readonly #options: RecoveryOptions;
   readonly #feeder: Feeder;
 
@@ -50,17 +65,21 @@ export class Recovery {
     if (cursor === undefined && log && this.#options.snapshots.has(name)) {
       return this.#afterSnapshot(subscription, answer);
     }
-    this.#place(subscription, cursor, answer);
+    const anew = since ? "reset" : "none";
+    this.#place(subscription, { outcome: cursor === undefined ? anew : "ring", cursor }, answer);
     return undefined;
   }
 
   async #afterHistory(subscription: Subscription, since: Position, answer: Answer): Promise<void> {
     const isReached = await this.#readAfter(subscription, since);
     if (subscription.left) return;
-    if (isReached) return this.#place(subscription, subscription.topic.log!.cursorAfter(since), answer);
+    if (isReached) {
+      const cursor = subscription.topic.log!.cursorAfter(since);
+      return this.#place(subscription, { outcome: "history", cursor }, answer);
+    }
     if (this.#options.snapshots.has(subscription.topic.name))
       return this.#afterSnapshot(subscription, answer);
-    this.#place(subscription, undefined, answer);
+    this.#place(subscription, { outcome: "reset", cursor: undefined }, answer);
   }
 
   async #afterSnapshot(subscription: Subscription, answer: Answer): Promise<void> {
@@ -78,7 +97,7 @@ export class Recovery {
     const cursor = topic.log!.cursorAfter(snapshot);
     // The epoch changed while we waited: the snapshot was good, and is no longer.
     if (cursor === undefined) return this.#afterSnapshot(subscription, answer);
-    this.#place(subscription, cursor, answer, snapshot);
+    this.#place(subscription, { outcome: "snapshot", cursor, snapshot }, answer);
   }
 
   /** Reads from history what follows a position, if it has to be read; false where something of it is gone. */
@@ -99,12 +118,12 @@ export class Recovery {
     return topic.log!.locate(now).at !== "history";
   }
 
-  /** `cursor`: where the subscriber continues; undefined where it begins anew. */
-  #place(subscription: Subscription, cursor: number | undefined, answer: Answer, snapshot?: Snapshot): void {
+  #place(subscription: Subscription, { outcome, cursor, snapshot }: Place, answer: Answer): void {
     const { topic, lane } = subscription;
     const { mode } = topic.namespace;
     const { log } = topic;
     if (log) {
+      this.counts[outcome] += 1;
       const isNew = cursor === undefined;
       subscription.cursor = cursor ?? log.start;
       if (isNew) subscription.newSince = log.next;

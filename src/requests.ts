@@ -20,6 +20,7 @@ import type {
   CallFrame,
   ClientFrame,
   HistoryFrame,
+  Mode,
   PresenceFrame,
   PublishFrame,
   RefreshFrame,
@@ -43,6 +44,8 @@ export function scopedKey(userId: string, key: string | undefined): string | und
 }
 
 export class Requests {
+  /** Publications of clients that were accepted. */
+  readonly accepted: Record<Mode, number> = { volatile: 0, stream: 0, latest: 0 };
   readonly #options: RequestsOptions;
   readonly #access: Access;
   readonly #calls: ReadonlyMap<string, CallHandler>;
@@ -132,9 +135,14 @@ export class Requests {
     this.#inOrder(session, frame.topic, frame.id, () => {
       const allowed = this.#access.mayPublish(session, frame.topic, namespace);
       return whenAllowed(allowed, frame, () => {
-        if (namespace.mode !== "volatile") return void this.#append(session, frame, publication);
-        const except = frame.echo === false ? session.socket : undefined;
-        this.#options.hub.publishVolatile(frame.topic, publication, except);
+        const { mode } = namespace;
+        if (mode !== "volatile") return void this.#append(session, frame, publication, mode);
+        this.#options.hub.publishVolatile(
+          frame.topic,
+          publication,
+          frame.echo === false ? session : undefined,
+        );
+        this.accepted.volatile += 1;
         session.reply(frame.id, {});
         return undefined;
       });
@@ -142,7 +150,7 @@ export class Requests {
   }
 
   /** Hands a publication to the bridge, which keeps the order of the calls: nothing has to wait for its answer. */
-  async #append(session: Session, frame: PublishFrame, publication: Publication): Promise<void> {
+  async #append(session: Session, frame: PublishFrame, publication: Publication, mode: Mode): Promise<void> {
     try {
       session.enter();
     } catch (failure) {
@@ -151,6 +159,7 @@ export class Requests {
     try {
       const key = scopedKey(session.userId, frame.idempotencyKey);
       const { epoch, offset } = await this.#options.bridge.publish(frame.topic, publication, key);
+      this.accepted[mode] += 1;
       session.reply(frame.id, { epoch, offset });
     } catch (failure) {
       session.fail(frame.id, this.#asFanwireError(failure));

@@ -1,6 +1,7 @@
 // The library's entry and composition root: wires the rooms into one node and lends it to an application.
 
 import { randomUUID } from "node:crypto";
+import { refusal, refuseByOrigin } from "./admission.ts";
 import type { Application } from "./application.ts";
 import { createVerifier } from "./auth.ts";
 import type { Bridge, Position, Publication, Retention } from "./bridge/bridge.ts";
@@ -9,14 +10,17 @@ import { developmentMode, resolveOptions } from "./config.ts";
 import { Connections } from "./connections.ts";
 import type { CreateEngine, Engine } from "./engine/engine.ts";
 import { FanwireError } from "./errors.ts";
+import { EventLoopDelay } from "./event-loop-delay.ts";
 import { createHttp } from "./http.ts";
 import { Hub } from "./hub.ts";
 import { createLog, type Log } from "./log.ts";
+import { exposeMetrics, type Measured } from "./metrics.ts";
 import type { InputOptions, Options } from "./options.ts";
 import { checkPublication } from "./publication-rules.ts";
 import { Requests } from "./requests.ts";
 import type { Session } from "./session.ts";
 import { Snapshots } from "./snapshots.ts";
+import { version } from "./version.ts";
 import { copyData } from "./wire/data.ts";
 import { checkTopicName, namespaceOf } from "./wire/topic-name.ts";
 
@@ -111,6 +115,10 @@ export class Node implements Server {
   readonly #connections: Connections;
   readonly #engine: Engine<Session>;
   readonly #log: Log;
+  readonly #delay = new EventLoopDelay();
+  /** Publications of the application that were accepted. */
+  readonly #accepted = { volatile: 0, stream: 0, latest: 0 };
+  readonly #measured: Measured;
   #address: Server["address"] | undefined;
   #ticking: ReturnType<typeof setInterval> | undefined;
   #closing: Promise<void> | undefined;
@@ -134,19 +142,20 @@ export class Node implements Server {
             now,
           );
     const admission = { isLoopbackOnly: isDevelopment, allowedOrigins: options.allowedOrigins };
+    const requests = new Requests({
+      hub: this.#hub,
+      bridge,
+      application,
+      verify: verify ?? refuseTokens,
+      limits,
+      log,
+      now,
+    });
     this.#connections = new Connections({
       nodeId: options.nodeId,
       limits,
       hub: this.#hub,
-      requests: new Requests({
-        hub: this.#hub,
-        bridge,
-        application,
-        verify: verify ?? refuseTokens,
-        limits,
-        log,
-        now,
-      }),
+      requests,
       admission,
       verify,
       application,
@@ -158,6 +167,11 @@ export class Node implements Server {
     const http = createHttp({
       admission,
       hasPage: isDevelopment,
+      metrics: () => exposeMetrics(this.#measured),
+      authorize: (request) =>
+        isDevelopment
+          ? refuseByOrigin(request, admission)
+          : refusal("unauthorized", "This node has no API key."),
       isReady: () => !connections.isDraining && this.#hub.bridgeIsAlive,
     });
     this.#engine = createEngine<Session>(
@@ -179,6 +193,16 @@ export class Node implements Server {
       },
     );
     this.#hub.deliverTo(this.#engine as Engine<unknown>);
+    this.#measured = {
+      engine: this.#engine.name,
+      nodeId: options.nodeId,
+      version,
+      sinceMs: performance.now(),
+      hub: this.#hub,
+      connections,
+      delay: this.#delay,
+      accepted: { client: requests.accepted, server: this.#accepted },
+    };
   }
 
   get address(): Server["address"] {
@@ -197,6 +221,7 @@ export class Node implements Server {
     }
     this.#address = { host, port: chosen, engine: this.#engine.name };
     this.#ticking = setInterval(() => this.#tick(), tickMs);
+    this.#delay.start();
     const mode = developmentMode(this.#options) ? "development" : "production";
     this.#log.info("listening", { ...this.#address, nodeId, mode });
   }
@@ -215,9 +240,11 @@ export class Node implements Server {
       ...(userId !== undefined && { userId }),
     };
     if (this.#closing) throw new FanwireError("draining", "This node is closing.");
-    if (namespace.mode !== "volatile") return this.#bridge.publish(topic, publication, idempotencyKey);
-    this.#hub.publishVolatile(topic, publication);
-    return undefined;
+    let position: Position | undefined;
+    if (namespace.mode === "volatile") this.#hub.publishVolatile(topic, publication);
+    else position = await this.#bridge.publish(topic, publication, idempotencyKey);
+    this.#accepted[namespace.mode] += 1;
+    return position;
   }
 
   broadcast(data: unknown, options?: PublishOptions): Promise<Position | undefined> {
@@ -239,6 +266,7 @@ export class Node implements Server {
     this.#connections.startDraining();
     await this.#connections.closeAll(drainExitMs);
     clearInterval(this.#ticking);
+    this.#delay.close();
     await this.#engine.close();
     await this.#bridge.close();
     this.#log.info("closed");
@@ -247,6 +275,7 @@ export class Node implements Server {
   #tick(): void {
     this.#connections.tick();
     this.#hub.tick();
+    this.#delay.tick();
   }
 }
 

@@ -4,12 +4,12 @@
 import type { Subscriber, Subscription } from "./active-topic.ts";
 import type { Claims } from "./auth.ts";
 import type { Member } from "./bridge/presence.ts";
+import type { ConnectionCounts } from "./connection-counts.ts";
 import type { Payload, Socket } from "./engine/engine.ts";
 import { type CloseReason, closeRules, FanwireError } from "./errors.ts";
-import { payloadBytes } from "./lane.ts";
 import type { Limits } from "./limits.ts";
 import { type Rate, TokenBucket } from "./rate.ts";
-import type { WireFormat } from "./wire/format.ts";
+import { payloadBytes, type WireFormat } from "./wire/format.ts";
 import type { ClientFrame, ServerFrame } from "./wire/frames.ts";
 import { frameId, parseClientFrame } from "./wire/inbound.ts";
 
@@ -17,6 +17,7 @@ import { frameId, parseClientFrame } from "./wire/inbound.ts";
 export interface SessionHost {
   readonly limits: Limits;
   readonly now: () => number;
+  readonly counts: ConnectionCounts;
   /** Resolves to who the connection is, or rejects with a FanwireError `unauthorized`. */
   authenticate(credential: string | undefined): Claims | Promise<Claims>;
   /** The connection is authenticated: joins what it joins by itself, sends `connected`. Requests wait until it resolves. */
@@ -25,7 +26,8 @@ export interface SessionHost {
   handle(session: Session, frame: ClientFrame, frameBytes: number): void;
   /** Somebody who fell behind may be fed again. */
   drained(session: Session): void;
-  ended(session: Session, code: number): void;
+  /** `reason`: why the server closed the connection, if it did. */
+  ended(session: Session, code: number, reason: CloseReason | undefined): void;
 }
 
 /** Bad frames above the burst are forgiven at this rate. */
@@ -45,6 +47,7 @@ export class Session implements Subscriber {
   #claims: Claims | undefined;
   #isReady = false;
   #isOver = false;
+  #closedFor: CloseReason | undefined;
   /** Frames that wait for authentication, or for the client to read its answers. */
   #waiting: Payload[] = [];
   #waitingBytes = 0;
@@ -158,7 +161,7 @@ export class Session implements Subscriber {
     this.#waiting = [];
     this.#whenRead?.();
     for (const controller of this.#calls ?? []) controller.abort();
-    this.#host.ended(this, code);
+    this.#host.ended(this, code, this.#closedFor);
   }
 
   /** Once a second: pings a silent peer, ends a dead one and one whose token has run out. */
@@ -192,6 +195,7 @@ export class Session implements Subscriber {
   /** Tells of a failure, with the request's `id` where it has one. */
   fail(id: number | undefined, failure: FanwireError): void {
     const { code, message, retryable } = failure;
+    this.#host.counts.errors[code] += 1;
     this.send({ type: "error", ...(id !== undefined && { id }), code, message, retryable });
   }
 
@@ -203,6 +207,7 @@ export class Session implements Subscriber {
   close(reason: CloseReason): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    this.#closedFor = reason;
     this.#socket?.close(closeRules[reason].code, reason);
   }
 
@@ -310,6 +315,8 @@ export class Session implements Subscriber {
   #take(payload: Payload): void {
     const { limits, now } = this.#host;
     const bytes = payloadBytes(payload);
+    this.#host.counts.frames[this.format.index]! += 1;
+    this.#host.counts.frameBytes[this.format.index]! += bytes;
     if (bytes > limits.maxFrameBytes) {
       this.close("too-large");
       return;

@@ -214,7 +214,7 @@ describe("a topic", () => {
     const readers = [new StreamReader(node), new StreamReader(node)];
     for (const reader of readers) void node.hub.subscribe(reader, "game:1", {}, () => undefined);
     await node.settle();
-    node.hub.publishVolatile("game:1", { data: 1, timestamp: 0 }, readers[0]!.socket);
+    node.hub.publishVolatile("game:1", { data: 1, timestamp: 0 }, readers[0]);
     expect(readers.map(({ socket }) => socket.read.length)).toEqual([0, 1]);
   });
 });

@@ -17,6 +17,10 @@ export interface WireFormat {
   decode(payload: Payload): unknown;
 }
 
+export function payloadBytes(payload: Payload): number {
+  return typeof payload === "string" ? Buffer.byteLength(payload) : payload.length;
+}
+
 /**
  * A frame for many receivers: encoded on first use per format, then kept, so that a native publication, a slow socket and a
  * recovery share one encoding.
@@ -25,6 +29,8 @@ export class SharedFrame {
   readonly frame: ServerFrame;
   #first: Payload | undefined;
   #second: Payload | undefined;
+  #firstBytes = 0;
+  #secondBytes = 0;
 
   constructor(frame: ServerFrame) {
     this.frame = frame;
@@ -37,5 +43,15 @@ export class SharedFrame {
     }
     this.#second ??= format.encode(this.frame);
     return this.#second;
+  }
+
+  /** The payload's size, measured once. */
+  bytes(format: WireFormat): number {
+    if (format.index === 0) {
+      this.#firstBytes ||= payloadBytes(this.payload(format));
+      return this.#firstBytes;
+    }
+    this.#secondBytes ||= payloadBytes(this.payload(format));
+    return this.#secondBytes;
   }
 }

@@ -6,6 +6,7 @@ import { draining } from "./protocol/draining.ts";
 import { endpoints } from "./protocol/endpoints.ts";
 import { heartbeat } from "./protocol/heartbeat.ts";
 import { limits } from "./protocol/limits.ts";
+import { metrics } from "./protocol/metrics.ts";
 import { presence } from "./protocol/presence.ts";
 import { recovery } from "./protocol/recovery.ts";
 import { session } from "./protocol/session.ts";
@@ -25,4 +26,5 @@ export function protocolContract(engine: EngineName): void {
   }
   draining(engine);
   endpoints(engine);
+  metrics(engine);
 }

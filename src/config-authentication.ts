@@ -37,11 +37,13 @@ export function checkAuthentication(options: Options, locate: Locate): void {
     const value = JSON.stringify(options[name]);
     throw new ConfigError(`${locate([name])} is ${value}: must be absent where all of ${none} are`);
   }
-  if (isLoopback(options.host)) return;
-  throw new ConfigError(
-    `${locate(["host"])} is ${JSON.stringify(options.host)}: must be loopback (127.0.0.1, ::1, localhost) while ` +
-      `none of ${none} is set, because without them everybody is let in`,
-  );
+  for (const name of ["host", "adminHost"] as const) {
+    if (isLoopback(options[name])) continue;
+    throw new ConfigError(
+      `${locate([name])} is ${JSON.stringify(options[name])}: must be loopback (127.0.0.1, ::1, localhost) while ` +
+        `none of ${none} is set, because without them everybody is let in`,
+    );
+  }
 }
 
 function isLoopback(host: string): boolean {

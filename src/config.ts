@@ -1,10 +1,12 @@
 // Every option: name, default, bounds and one sentence, checked; knows nothing of what uses it. The only door to zod.
 
 import { randomBytes } from "node:crypto";
-import { isIPv4 } from "node:net";
 import { z } from "zod";
 import type { HistoryRule } from "./bridge/bridge.ts";
+import { checkAuthentication, normalUrl } from "./config-authentication.ts";
 import { parseFile } from "./config-file.ts";
+import { checkListeners } from "./config-listeners.ts";
+import { shown } from "./config-shown.ts";
 import { contradiction, type LimitName, type Limits, limitRules } from "./limits.ts";
 import {
   defaultHistory,
@@ -21,9 +23,12 @@ import {
   type Locate,
   logLevels,
   type NamespaceInput,
+  type OptionRow,
   type Options,
 } from "./options.ts";
+import { normalOrigin } from "./origin.ts";
 
+export { developmentMode } from "./config-authentication.ts";
 export type { Limits } from "./limits.ts";
 export { ConfigError, type InputOptions, type NamespaceOptions, type Options } from "./options.ts";
 
@@ -55,29 +60,27 @@ const oneOf = (words: readonly string[]) => ({
   bounds: `one of ${words.join(", ")}`,
 });
 
-/** The form in which browsers write an origin: lower case, without the scheme's usual port. */
-function normalOrigin(origin: string): string | undefined {
-  if (!/^[a-z][a-z\d+.-]*:\/\/[^\s/?#@*\\]+$/i.test(origin) || !URL.canParse(origin)) return undefined;
-  const { origin: normal } = new URL(origin);
-  // The standard gives other schemes, such as those of app shells, no origin of their own.
-  return normal === "null" ? origin.toLowerCase() : normal;
-}
+const host = text((value) => /^[\w.:%-]{1,255}$/.test(value));
+const port = {
+  ...integer(0, 65_535),
+  // Anything else stays a string, which is not an integer.
+  read: (value: string) => (/^\d+$/.test(value) ? Number(value) : value),
+};
+const list = (value: string) => value.split(",").map((item) => item.trim());
 
 const optionRules: Readonly<Record<Exclude<keyof InputOptions, "namespaces" | "limits">, OptionRule>> = {
   host: {
-    schema: text((value) => /^[\w.:%-]{1,255}$/.test(value)),
+    schema: host,
     bounds: "a host name or an address",
     default: defaults.host,
-    meaning: "Where to listen. Without a secret: loopback only.",
+    meaning: "Where to listen. In development mode: loopback only.",
     variable: "FANWIRE_HOST",
   },
   port: {
-    ...integer(0, 65_535),
+    ...port,
     default: `${defaults.port}`,
     meaning: "Where to listen; 0 takes any free port, which the `listening` log line names.",
     variable: "FANWIRE_PORT",
-    // Anything else stays a string, which is not an integer.
-    read: (value) => (/^\d+$/.test(value) ? Number(value) : value),
   },
   nodeId: {
     schema: text((value) => /^[\w.-]{1,64}$/.test(value)),
@@ -98,6 +101,21 @@ const optionRules: Readonly<Record<Exclude<keyof InputOptions, "namespaces" | "l
     default: "none: development mode",
     meaning: "The HS256 secret that tokens are signed with.",
     variable: "FANWIRE_JWT_SECRET",
+  },
+  jwksUrl: {
+    schema: (bound) =>
+      z.string(bound).transform((value, context) => normalUrl(value) ?? refuse(context, bound)),
+    bounds: "an http or https URL without credentials or fragment",
+    default: "none",
+    meaning: "Instead of a secret: where the public keys (RS, PS, ES, EdDSA) of whoever signs tokens are.",
+    variable: "FANWIRE_JWKS_URL",
+  },
+  jwksFile: {
+    schema: text((value) => value !== "" && bytes(value) <= 4096 && !value.includes("\0")),
+    bounds: "a path",
+    default: "none",
+    meaning: "The same as a file; a change is noticed within seconds.",
+    variable: "FANWIRE_JWKS_FILE",
   },
   jwtIssuer: {
     schema: claim,
@@ -124,7 +142,30 @@ const optionRules: Readonly<Record<Exclude<keyof InputOptions, "namespaces" | "l
     meaning:
       "Origins of web pages that may connect besides the node's own; commas separate them in the variable.",
     variable: "FANWIRE_ALLOWED_ORIGINS",
-    read: (value) => value.split(",").map((origin) => origin.trim()),
+    read: list,
+  },
+  apiKeys: {
+    // Without commas, which separate them in the variable, and of what a header can carry.
+    schema: (bound) => z.array(z.string(bound).regex(/^[!-+\--~]{16,256}$/, bound), bound).min(1, bound),
+    bounds: "a list of keys of 16 to 256 visible ASCII characters, no commas",
+    default: "none: no API",
+    meaning:
+      "Who brings one of these as `Bearer` may use the server API; commas separate them in the variable.",
+    variable: "FANWIRE_API_KEY",
+    read: list,
+  },
+  adminPort: {
+    ...port,
+    default: "none",
+    meaning: "Moves `/api`, `/metrics` and the console to a second listener; 0 takes any free port.",
+    variable: "FANWIRE_ADMIN_PORT",
+  },
+  adminHost: {
+    schema: host,
+    bounds: "a host name or an address",
+    default: defaults.host,
+    meaning: "Where that one listens; needs `adminPort`. In development mode: loopback only.",
+    variable: "FANWIRE_ADMIN_HOST",
   },
 };
 
@@ -180,6 +221,11 @@ const namespaceRules: Readonly<Record<Exclude<keyof NamespaceInput, "history" | 
     ...integer(1, limitRules.maxFrameBytes.most),
     default: `${defaultMaxPublishBytes}`,
     meaning: "Largest publishing frame, as received; at most `limits.maxFrameBytes`.",
+  },
+  publishesPerSecond: {
+    ...integer(1, 1_000_000),
+    default: "none: as often as frames",
+    meaning: "Publications of one connection into the namespace per second; as many may come at once.",
   },
   maxKeys: {
     ...integer(1, 1_000_000),
@@ -277,13 +323,19 @@ function resolve(given: object, locate: Locate): Options {
     nodeId: input.nodeId ?? `node-${randomBytes(4).toString("hex")}`,
     logLevel: input.logLevel ?? defaults.logLevel,
     ...(input.jwtSecret !== undefined && { jwtSecret: input.jwtSecret }),
+    ...(input.jwksUrl !== undefined && { jwksUrl: input.jwksUrl }),
+    ...(input.jwksFile !== undefined && { jwksFile: input.jwksFile }),
     ...(input.jwtIssuer !== undefined && { jwtIssuer: input.jwtIssuer }),
     ...(input.jwtAudience !== undefined && { jwtAudience: input.jwtAudience }),
     allowedOrigins: input.allowedOrigins ?? [],
+    apiKeys: input.apiKeys ?? [],
+    ...(input.adminPort !== undefined && { adminPort: input.adminPort }),
+    adminHost: input.adminHost ?? defaults.host,
     namespaces: resolveNamespaces(input.namespaces ?? {}, limits, locate),
     limits,
   };
   checkAuthentication(options, locate);
+  checkListeners(input, options, locate);
   return options;
 }
 
@@ -307,17 +359,6 @@ function validate(given: object, locate: Locate): InputOptions {
   throw new ConfigError(`${locate(path)} is ${shown(given, path)}: ${issue?.message}`);
 }
 
-/** The value at a path, short and without secrets. */
-function shown(given: object, path: readonly PropertyKey[]): string {
-  let value: unknown = given;
-  for (const key of path) value = (value as Record<PropertyKey, unknown> | undefined)?.[key];
-  if (path[0] === "jwtSecret") {
-    return typeof value === "string" ? `${bytes(value)} bytes long` : `a ${typeof value}`;
-  }
-  const json = JSON.stringify(value) ?? String(value);
-  return json.length > 80 ? `${json.slice(0, 80)}…` : json;
-}
-
 function resolveLimits(given: NonNullable<InputOptions["limits"]>, locate: Locate): Limits {
   const limits = {} as Record<LimitName, number>;
   for (const name of Object.keys(limitRules) as LimitName[]) {
@@ -327,40 +368,6 @@ function resolveLimits(given: NonNullable<InputOptions["limits"]>, locate: Locat
   if (broken === undefined) return limits;
   const { name, bound } = broken;
   throw new ConfigError(`${locate(["limits", name])} is ${limits[name]}: must be ${bound}`);
-}
-
-/** Whether tokens are not checked: everybody is a guest, so the node stays on loopback. */
-export function developmentMode(options: Pick<Options, "jwtSecret">): boolean {
-  return options.jwtSecret === undefined;
-}
-
-function checkAuthentication(options: Options, locate: Locate): void {
-  if (!developmentMode(options)) return;
-  for (const name of ["jwtIssuer", "jwtAudience"] as const) {
-    if (options[name] === undefined) continue;
-    const value = JSON.stringify(options[name]);
-    throw new ConfigError(
-      `${locate([name])} is ${value}: must be absent where FANWIRE_JWT_SECRET (jwtSecret) is`,
-    );
-  }
-  const loopback =
-    options.host === "localhost" ||
-    options.host === "::1" ||
-    (isIPv4(options.host) && options.host.startsWith("127."));
-  if (loopback) return;
-  throw new ConfigError(
-    `${locate(["host"])} is ${JSON.stringify(options.host)}: must be loopback (127.0.0.1, ::1, localhost) while ` +
-      "FANWIRE_JWT_SECRET (jwtSecret) is not set, because without it everybody is let in",
-  );
-}
-
-/** One row of the README's table of options. */
-export interface OptionRow {
-  readonly name: string;
-  readonly variable: string;
-  readonly default: string;
-  readonly bounds: string;
-  readonly meaning: string;
 }
 
 /** Every option, in the order in which a reader wants them. */

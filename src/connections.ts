@@ -195,6 +195,13 @@ export class Connections implements SessionHost {
 
   /** Tells every client, closes all of them over up to `drainCloseMs`, and resolves when they are gone or `exitMs` has passed. */
   async closeAll(exitMs: number): Promise<void> {
+  /** Closes a user's connections. One whose token is being verified at the moment is not known to be the user's yet. */
+  disconnect(userId: string, reason: string | undefined): void {
+    for (const session of this.#sessions) {
+      if (session.isAuthenticated && session.userId === userId) session.close("disconnected", reason);
+    }
+  }
+
     const sessions = [...this.#sessions];
     if (sessions.length === 0) return;
     const steps = Math.ceil(sessions.length / closesPerStep);

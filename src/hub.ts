@@ -22,6 +22,8 @@ import { namespaceOf } from "./wire/topic-name.ts";
 
 export interface HubOptions extends FeederOptions, PacerOptions {
   readonly namespaces: ReadonlyMap<string, NamespaceOptions>;
+  /** Closes this node's connections of a user. */
+  readonly disconnect: (userId: string, reason: string | undefined) => void;
 }
 
 /** What a subscriber asks for. */
@@ -82,6 +84,13 @@ export class Hub implements BridgeEvents {
 
   get deliveries(): DeliveryCountsByMode {
     return this.#lanes.counts;
+  }
+
+  /** Topics this node listens to, by mode. Looks at all of them. */
+  topicsByMode(): Record<Mode, number> {
+    const counts = { volatile: 0, stream: 0, latest: 0 };
+    for (const topic of this.#topics.values()) counts[topic.namespace.mode] += 1;
+    return counts;
   }
 
   /** The rules of a topic's namespace; throws FanwireError `unknown-namespace`. */
@@ -184,6 +193,10 @@ export class Hub implements BridgeEvents {
 
   relayed(name: string, publication: Publication): void {
     this.#deliverVolatile(name, publication);
+  }
+
+  disconnect(userId: string, reason: string | undefined): void {
+    this.#options.disconnect(userId, reason);
   }
 
   came(name: string, user: TopicUser, count: number): void {

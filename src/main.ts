@@ -71,11 +71,13 @@ function reasonOf(error: unknown, options?: Options): string {
   if (code === "ERR_MODULE_NOT_FOUND" && error.message.includes("uWebSockets.js")) {
     return 'on Node.js the package uWebSockets.js is needed: npm install "uWebSockets.js@npm:uws-pack@20.0.8"';
   }
+  const isAdmin = (error as { listener?: string }).listener === "admin";
+  const prefix = isAdmin ? "FANWIRE_ADMIN" : "FANWIRE";
   if (code === "EADDRINUSE" || code === "EACCES") {
-    return `FANWIRE_PORT is ${options?.port}: must be a free port that this user may take (${code})`;
+    return `${prefix}_PORT is ${isAdmin ? options?.adminPort : options?.port}: must be a free port that this user may take (${code})`;
   }
   if (code !== undefined && noSuchAddress.has(code)) {
-    return `FANWIRE_HOST is ${options?.host}: must be an address of this machine (${code})`;
+    return `${prefix}_HOST is ${isAdmin ? options?.adminHost : options?.host}: must be an address of this machine (${code})`;
   }
   return error.message;
 }

@@ -65,6 +65,7 @@ function resolveNamespace(
     publish: input.publish ?? "grant",
     binary: input.binary ?? false,
     maxPublishBytes,
+    ...(input.publishesPerSecond !== undefined && { publishesPerSecond: input.publishesPerSecond }),
     flushWindowMs: input.flushWindowMs ?? 0,
     presence,
     ...(joinLeave && { joinLeave: { maxMembers: joinLeave.maxMembers ?? defaultJoinLeave.maxMembers } }),

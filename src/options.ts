@@ -36,6 +36,8 @@ interface NamespaceRules {
   readonly binary: boolean;
   /** Largest publishing frame, as received. */
   readonly maxPublishBytes: number;
+  /** How often one connection may publish into the namespace; absent: as often as it may send. */
+  readonly publishesPerSecond?: number;
   /** Time over which a topic's publications are collected, to share a write. */
   readonly flushWindowMs: number;
   /** Whether it is known who is in a topic. */
@@ -61,10 +63,17 @@ export interface Options {
   readonly port: number;
   readonly nodeId: string;
   readonly logLevel: LogLevel;
-  /** Absent in development mode. */
+  /** One of these three says how tokens are verified; in development mode none does. */
   readonly jwtSecret?: string;
+  readonly jwksUrl?: string;
+  readonly jwksFile?: string;
   readonly jwtIssuer?: string;
   readonly jwtAudience?: string;
+  /** Who has one of them may use the server API; without any there is none. */
+  readonly apiKeys: readonly string[];
+  /** A second listener for what is not for clients; absent: the first one has it all. */
+  readonly adminPort?: number;
+  readonly adminHost: string;
   /** As browsers write them in `Origin`. */
   readonly allowedOrigins: readonly string[];
   /** By name, built-ins included. A map, because `constructor` is a valid name too. */
@@ -81,6 +90,7 @@ export interface NamespaceInput {
   readonly publish?: Access | undefined;
   readonly binary?: boolean | undefined;
   readonly maxPublishBytes?: number | undefined;
+  readonly publishesPerSecond?: number | undefined;
   /** `latest` only. Default 10000. */
   readonly maxKeys?: number | undefined;
   /** Default 0. */
@@ -98,9 +108,23 @@ export interface InputOptions {
   readonly nodeId?: string | undefined;
   readonly logLevel?: LogLevel | undefined;
   readonly jwtSecret?: string | undefined;
+  readonly jwksUrl?: string | undefined;
+  readonly jwksFile?: string | undefined;
   readonly jwtIssuer?: string | undefined;
   readonly jwtAudience?: string | undefined;
+  readonly apiKeys?: readonly string[] | undefined;
+  readonly adminPort?: number | undefined;
+  readonly adminHost?: string | undefined;
   readonly allowedOrigins?: readonly string[] | undefined;
   readonly namespaces?: Readonly<Record<string, NamespaceInput>> | undefined;
   readonly limits?: { readonly [Name in LimitName]?: number | undefined } | undefined;
+}
+
+/** One row of the README's table of options. */
+export interface OptionRow {
+  readonly name: string;
+  readonly variable: string;
+  readonly default: string;
+  readonly bounds: string;
+  readonly meaning: string;
 }

@@ -34,3 +34,11 @@ export function hostIsLoopback(host: string | undefined): boolean {
   const parts = /^127\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(name);
   return parts?.slice(1).every((part) => Number(part) <= 255) ?? false;
 }
+
+/** The form in which browsers write an origin: lower case, without the scheme's usual port. Undefined where it is none. */
+export function normalOrigin(origin: string): string | undefined {
+  if (!/^[a-z][a-z\d+.-]*:\/\/[^\s/?#@*\\]+$/i.test(origin) || !URL.canParse(origin)) return undefined;
+  const { origin: normal } = new URL(origin);
+  // The standard gives other schemes, such as those of app shells, no origin of their own.
+  return normal === "null" ? origin.toLowerCase() : normal;
+}

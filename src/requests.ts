@@ -10,9 +10,9 @@ import { historyAnswer } from "./history-answer.ts";
 import type { Hub } from "./hub.ts";
 import type { Limits } from "./limits.ts";
 import type { Log } from "./log.ts";
-import type { NamespaceOptions } from "./options.ts";
 import { presenceAnswer } from "./presence-answer.ts";
-import { checkPublication } from "./publication-rules.ts";
+import { checkPublication, publicationOf, scopedKey } from "./publication-rules.ts";
+import { checkFormat, checkHistory, checkPresence } from "./reading-rules.ts";
 import type { Joined } from "./recovery.ts";
 import type { Session } from "./session.ts";
 import { checkData, copyData, type DataRule } from "./wire/data.ts";
@@ -36,11 +36,6 @@ export interface RequestsOptions {
   readonly limits: Limits;
   readonly log: Log;
   readonly now: () => number;
-}
-
-/** How an idempotency key is told apart from another user's of the same name. Server-made ones have no user. */
-export function scopedKey(userId: string, key: string | undefined): string | undefined {
-  return key === undefined ? undefined : `${userId}\n${key}`;
 }
 
 export class Requests {
@@ -91,7 +86,7 @@ export class Requests {
 
   #subscribe(session: Session, frame: SubscribeFrame): void {
     const namespace = this.#options.hub.namespace(frame.topic);
-    checkFormat(session, namespace);
+    checkFormat(session.format, namespace);
     if (frame.maxRateHz !== undefined && namespace.mode !== "latest") {
       throw new FanwireError("mode-mismatch", "`maxRateHz` is for topics of mode latest.");
     }
@@ -122,16 +117,10 @@ export class Requests {
     if (frameBytes > namespace.maxPublishBytes) {
       throw new FanwireError("too-large", `A publish here has at most ${namespace.maxPublishBytes} bytes.`);
     }
+    session.rates.takePublication(namespace, this.#options.now());
     checkPublication(frame, namespace.mode);
     checkData(frame.data, { maxDepth: this.#options.limits.maxDataDepth, binary: namespace.binary });
-    const publication: Publication = {
-      data: frame.data,
-      timestamp: this.#options.now(),
-      ...(frame.event !== undefined && { event: frame.event }),
-      ...(frame.key !== undefined && { key: frame.key }),
-      ...(frame.removed && { removed: frame.removed }),
-      userId: session.userId,
-    };
+    const publication = publicationOf(frame, this.#options.now(), session.userId);
     this.#inOrder(session, frame.topic, frame.id, () => {
       const allowed = this.#access.mayPublish(session, frame.topic, namespace);
       return whenAllowed(allowed, frame, () => {
@@ -171,13 +160,7 @@ export class Requests {
   #history(session: Session, frame: HistoryFrame): void {
     const { hub, bridge, limits } = this.#options;
     const namespace = hub.namespace(frame.topic);
-    if (namespace.mode !== "stream") {
-      throw new FanwireError("mode-mismatch", `Topics of mode ${namespace.mode} have no history.`);
-    }
-    if (frame.limit !== undefined && frame.limit > limits.maxHistoryLimit) {
-      throw new FanwireError("bad-frame", `\`limit\` is at most ${limits.maxHistoryLimit}.`);
-    }
-    checkFormat(session, namespace);
+    checkHistory(frame, namespace, session.format, limits);
     this.#inOrder(session, frame.topic, frame.id, () => {
       const allowed = this.#access.mayRead(session, frame.topic, namespace);
       return whenAllowed(allowed, frame, () => {
@@ -191,9 +174,7 @@ export class Requests {
   #presence(session: Session, frame: PresenceFrame): void {
     const { hub, bridge, limits } = this.#options;
     const namespace = hub.namespace(frame.topic);
-    if (!namespace.presence) {
-      throw new FanwireError("mode-mismatch", "The namespace has no presence.");
-    }
+    checkPresence(namespace);
     this.#inOrder(session, frame.topic, frame.id, () => {
       const allowed = this.#access.mayRead(session, frame.topic, namespace);
       return whenAllowed(allowed, frame, () => {
@@ -310,12 +291,6 @@ export class Requests {
     this.#options.log.error("request-failed", { error: failure });
     return new FanwireError("internal", "The server failed to do this.");
   }
-}
-
-/** JSON has no words for binary values: whoever speaks it cannot be sent what such a namespace holds. */
-function checkFormat(session: Session, namespace: NamespaceOptions): void {
-  if (!namespace.binary || session.format.binary) return;
-  throw new FanwireError("mode-mismatch", "The namespace carries binary data: connect with MessagePack.");
 }
 
 function subscribed(topic: string, joined: Joined): Readonly<Record<string, unknown>> {

@@ -1,28 +1,30 @@
 // The library's entry and composition root: wires the rooms into one node and lends it to an application.
 
 import { randomUUID } from "node:crypto";
-import { refusal, refuseByOrigin } from "./admission.ts";
+import { type AdmissionRules, notFound } from "./admission.ts";
+import { createKeyCheck } from "./api/keys.ts";
+import { createApi } from "./api.ts";
 import type { Application } from "./application.ts";
-import { createVerifier } from "./auth.ts";
-import type { Bridge, Position, Publication, Retention } from "./bridge/bridge.ts";
+import type { Bridge, Position, Retention } from "./bridge/bridge.ts";
 import { LocalBridge } from "./bridge/local.ts";
 import { developmentMode, resolveOptions } from "./config.ts";
 import { Connections } from "./connections.ts";
-import type { CreateEngine, Engine } from "./engine/engine.ts";
+import type { CreateEngine, Engine, HttpRequest } from "./engine/engine.ts";
 import { FanwireError } from "./errors.ts";
 import { EventLoopDelay } from "./event-loop-delay.ts";
-import { createHttp } from "./http.ts";
+import { askForKey, createHttp, type HttpOptions } from "./http.ts";
 import { Hub } from "./hub.ts";
 import { createLog, type Log } from "./log.ts";
 import { exposeMetrics, type Measured } from "./metrics.ts";
 import type { InputOptions, Options } from "./options.ts";
-import { checkPublication } from "./publication-rules.ts";
+import { Publications } from "./publications.ts";
 import { Requests } from "./requests.ts";
 import type { Session } from "./session.ts";
 import { Snapshots } from "./snapshots.ts";
+import { statsOf } from "./stats.ts";
+import { createVerification, type Verification } from "./verification.ts";
 import { version } from "./version.ts";
-import { copyData } from "./wire/data.ts";
-import { checkTopicName, namespaceOf } from "./wire/topic-name.ts";
+import { namespaceOf } from "./wire/topic-name.ts";
 
 export type {
   AccessRequest,
@@ -54,7 +56,14 @@ export interface PublishOptions {
 
 /** A running node. */
 export interface Server {
-  readonly address: { readonly host: string; readonly port: number; readonly engine: "bun" | "uws" };
+  readonly address: {
+    readonly host: string;
+    readonly port: number;
+    readonly engine: "bun" | "uws";
+    /** Where the second listener is, if there is one. */
+    readonly adminHost?: string;
+    readonly adminPort?: number;
+  };
   /**
    * Publishes to every subscriber of a topic. `data`: the JSON data model; it is copied. Resolves to the publication's
    * position once it is accepted, to nothing for a volatile topic. Rejects with a FanwireError: `bad-topic`,
@@ -114,10 +123,12 @@ export class Node implements Server {
   readonly #hub: Hub;
   readonly #connections: Connections;
   readonly #engine: Engine<Session>;
+  /** The second listener, where there is one. */
+  readonly #adminEngine: Engine<never> | undefined;
+  readonly #publications: Publications;
+  readonly #verification: Verification | undefined;
   readonly #log: Log;
   readonly #delay = new EventLoopDelay();
-  /** Publications of the application that were accepted. */
-  readonly #accepted = { volatile: 0, stream: 0, latest: 0 };
   readonly #measured: Measured;
   #address: Server["address"] | undefined;
   #ticking: ReturnType<typeof setInterval> | undefined;
@@ -132,15 +143,19 @@ export class Node implements Server {
     this.#bridge = createBridge(options, now);
     const bridge = this.#bridge;
     const snapshots = new Snapshots({ providers: application.snapshots ?? {}, namespaces, limits, log });
-    this.#hub = new Hub({ bridge, namespaces, limits, snapshots, now, defer: setImmediate, after });
-    const { jwtSecret, jwtIssuer, jwtAudience } = options;
-    const verify =
-      jwtSecret === undefined
-        ? undefined
-        : createVerifier(
-            { jwtSecret, limits, ...(jwtIssuer && { jwtIssuer }), ...(jwtAudience && { jwtAudience }) },
-            now,
-          );
+    this.#hub = new Hub({
+      bridge,
+      namespaces,
+      limits,
+      snapshots,
+      disconnect: (userId, reason) => this.#connections.disconnect(userId, reason),
+      now,
+      defer: setImmediate,
+      after,
+    });
+    this.#publications = new Publications({ hub: this.#hub, bridge, limits, now });
+    this.#verification = createVerification(options, log, now);
+    const verify = this.#verification?.verify;
     const admission = { isLoopbackOnly: isDevelopment, allowedOrigins: options.allowedOrigins };
     const requests = new Requests({
       hub: this.#hub,
@@ -164,16 +179,14 @@ export class Node implements Server {
       newId: randomUUID,
     });
     const connections = this.#connections;
-    const http = createHttp({
-      admission,
-      hasPage: isDevelopment,
-      metrics: () => exposeMetrics(this.#measured),
-      authorize: (request) =>
-        isDevelopment
-          ? refuseByOrigin(request, admission)
-          : refusal("unauthorized", "This node has no API key."),
-      isReady: () => !connections.isDraining && this.#hub.bridgeIsAlive,
-    });
+    const failed = (error: unknown) => log.error("handler-failed", { error });
+    const engineLimits = {
+      maxPayloadBytes: limits.maxFrameBytes * engineSlack,
+      maxBufferedBytes: limits.hardBufferedBytes,
+      maxBodyBytes: limits.maxBodyBytes,
+      bodyTimeoutMs: limits.bodyTimeoutMs,
+    };
+    const endpoints = this.#endpoints(admission);
     this.#engine = createEngine<Session>(
       {
         upgrade: (request) => connections.upgrade(request),
@@ -182,16 +195,17 @@ export class Node implements Server {
         drain: (socket) => connections.drain(socket),
         pong: (socket) => connections.pong(socket),
         closed: (socket, code) => connections.closed(socket, code),
-        http,
-        failed: (error) => log.error("handler-failed", { error }),
-        maxBodyBytes: limits.maxBodyBytes,
-        bodyTimeoutMs: limits.bodyTimeoutMs,
+        http: createHttp(endpoints.client),
+        failed,
       },
-      {
-        maxPayloadBytes: limits.maxFrameBytes * engineSlack,
-        maxBufferedBytes: limits.hardBufferedBytes,
-      },
+      engineLimits,
     );
+    if (endpoints.admin) {
+      this.#adminEngine = createEngine(
+        { ...noSockets, http: createHttp(endpoints.admin), failed },
+        engineLimits,
+      );
+    }
     this.#hub.deliverTo(this.#engine as Engine<unknown>);
     this.#measured = {
       engine: this.#engine.name,
@@ -201,7 +215,7 @@ export class Node implements Server {
       hub: this.#hub,
       connections,
       delay: this.#delay,
-      accepted: { client: requests.accepted, server: this.#accepted },
+      accepted: { client: requests.accepted, server: this.#publications.accepted },
     };
   }
 
@@ -210,16 +224,14 @@ export class Node implements Server {
   }
 
   async start(): Promise<void> {
-    const { host, port, nodeId } = this.#options;
+    const { nodeId } = this.#options;
+    await this.#verification?.start();
     await this.#bridge.start(this.#hub);
-    let chosen: number;
-    try {
-      chosen = await this.#engine.listen(host, port);
-    } catch (error) {
+    this.#address = await this.#listen().catch(async (error) => {
+      await this.#closeEngines();
       await this.#bridge.close();
       throw error;
-    }
-    this.#address = { host, port: chosen, engine: this.#engine.name };
+    });
     this.#ticking = setInterval(() => this.#tick(), tickMs);
     this.#delay.start();
     const mode = developmentMode(this.#options) ? "development" : "production";
@@ -227,24 +239,7 @@ export class Node implements Server {
   }
 
   async publish(topic: string, data: unknown, options: PublishOptions = {}): Promise<Position | undefined> {
-    const namespace = this.#hub.namespace(checkTopicName(topic));
-    const { event, userId, key, removed, idempotencyKey } = options;
-    checkPublication({ key, removed, idempotencyKey }, namespace.mode);
-    const rule = { maxDepth: this.#options.limits.maxDataDepth, binary: namespace.binary };
-    const publication: Publication = {
-      data: removed && data === undefined ? null : copyData(data, rule),
-      timestamp: Date.now(),
-      ...(event !== undefined && { event }),
-      ...(key !== undefined && { key }),
-      ...(removed && { removed }),
-      ...(userId !== undefined && { userId }),
-    };
-    if (this.#closing) throw new FanwireError("draining", "This node is closing.");
-    let position: Position | undefined;
-    if (namespace.mode === "volatile") this.#hub.publishVolatile(topic, publication);
-    else position = await this.#bridge.publish(topic, publication, idempotencyKey);
-    this.#accepted[namespace.mode] += 1;
-    return position;
+    return this.#publications.publish({ ...options, topic, data });
   }
 
   broadcast(data: unknown, options?: PublishOptions): Promise<Position | undefined> {
@@ -256,6 +251,7 @@ export class Node implements Server {
   }
 
   close(): Promise<void> {
+    this.#publications.close();
     this.#closing ??= this.#close();
     return this.#closing;
   }
@@ -267,17 +263,75 @@ export class Node implements Server {
     await this.#connections.closeAll(drainExitMs);
     clearInterval(this.#ticking);
     this.#delay.close();
-    await this.#engine.close();
+    await this.#closeEngines();
     await this.#bridge.close();
     this.#log.info("closed");
   }
 
+  async #listen(): Promise<Server["address"]> {
+    const { host, port, adminHost, adminPort } = this.#options;
+    const address = { host, port: await this.#engine.listen(host, port), engine: this.#engine.name };
+    if (!this.#adminEngine || adminPort === undefined) return address;
+    try {
+      return { ...address, adminHost, adminPort: await this.#adminEngine.listen(adminHost, adminPort) };
+    } catch (error) {
+      throw Object.assign(error as Error, { listener: "admin" });
+    }
+  }
+
+  async #closeEngines(): Promise<void> {
+    await this.#engine.close();
+    await this.#adminEngine?.close();
+  }
+
+  /** What the listeners answer: the clients' one, and the admins' one where there is such. */
+  #endpoints(admission: AdmissionRules): { client: HttpOptions; admin?: HttpOptions } {
+    const { apiKeys, adminPort } = this.#options;
+    const isDevelopment = developmentMode(this.#options);
+    const api = createApi({
+      keys: apiKeys,
+      hub: this.#hub,
+      bridge: this.#bridge,
+      publications: this.#publications,
+      limits: this.#options.limits,
+      log: this.#log,
+      stats: () => statsOf(this.#measured, this.#hub.topicsByMode()),
+      isDraining: () => this.#connections.isDraining,
+    });
+    const internal = { metrics: () => exposeMetrics(this.#measured), ...(apiKeys.length > 0 && { api }) };
+    const common = { admission, isReady: () => this.#isReady };
+    const client = { ...common, hasSocket: true, hasPage: isDevelopment };
+    if (adminPort !== undefined) {
+      return { client, admin: { ...common, hasSocket: false, hasPage: false, internal } };
+    }
+    const isKnown = createKeyCheck(apiKeys);
+    const authorize = (request: HttpRequest) =>
+      isDevelopment || isKnown(request.headers.get("authorization")) ? undefined : askForKey();
+    return { client: { ...client, internal: { ...internal, authorize } } };
+  }
+
+  get #isReady(): boolean {
+    if (this.#connections.isDraining || !this.#hub.bridgeIsAlive) return false;
+    return this.#verification?.isReady() ?? true;
+  }
+
   #tick(): void {
+    this.#verification?.tick();
     this.#connections.tick();
     this.#hub.tick();
     this.#delay.tick();
   }
 }
+
+/** What is left of an engine's handlers on a listener that has no sockets. */
+const noSockets = {
+  upgrade: () => ({ refuse: notFound() }),
+  open: () => undefined,
+  message: () => undefined,
+  drain: () => undefined,
+  pong: () => undefined,
+  closed: () => undefined,
+};
 
 async function refuseTokens(): Promise<never> {
   throw new FanwireError("unauthorized", "Development mode has no secret to verify a token with.");

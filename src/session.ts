@@ -204,11 +204,12 @@ export class Session implements Subscriber {
     this.#claims = claims;
   }
 
-  close(reason: CloseReason): void {
+  /** `words`: what the peer reads as the reason, where it is not the reason's name. */
+  close(reason: CloseReason, words: string = reason): void {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#closedFor = reason;
-    this.#socket?.close(closeRules[reason].code, reason);
+    this.#socket?.close(closeRules[reason].code, words);
   }
 
   /**

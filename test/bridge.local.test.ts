@@ -10,6 +10,7 @@ const deaf: BridgeEvents = {
   deliver: () => undefined,
   reset: () => undefined,
   relayed: () => undefined,
+  disconnect: () => undefined,
   came: () => undefined,
   went: () => undefined,
   alive: () => undefined,

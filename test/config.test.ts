@@ -134,6 +134,29 @@ describe("precedence", () => {
     ]);
   });
 
+  test("a key set, by URL or by file, ends development mode, and a key set's URL is kept in one form", () => {
+    const byUrl = loadOptions({ FANWIRE_JWKS_URL: "HTTPS://Example.com/keys", FANWIRE_HOST: "::" }, noFile);
+    expect([byUrl.jwksUrl, developmentMode(byUrl)]).toEqual(["https://example.com/keys", false]);
+    const byFile = withFile('{"jwksFile": "/keys", "jwtIssuer": "us", "host": "0.0.0.0"}');
+    expect([byFile.jwksFile, byFile.jwtIssuer, developmentMode(byFile)]).toEqual(["/keys", "us", false]);
+  });
+
+  test("API keys are a list, separated by commas in the variable", () => {
+    expect(resolveOptions({}).apiKeys).toEqual([]);
+    const keys = ["first-of-the-two-keys", "second~of!the+two/keys=="];
+    expect(loadOptions({ FANWIRE_API_KEY: keys.join(" , ") }, noFile).apiKeys).toEqual(keys);
+    expect(resolveOptions({ apiKeys: keys }).apiKeys).toEqual(keys);
+  });
+
+  test("a second listener is on loopback unless told otherwise, and may share port or host with the first", () => {
+    expect(resolveOptions({}).adminPort).toBeUndefined();
+    const options = loadOptions({ FANWIRE_ADMIN_PORT: "9002" }, noFile);
+    expect([options.adminHost, options.adminPort]).toEqual(["127.0.0.1", 9002]);
+    expect(resolveOptions({ port: 0, adminPort: 0 }).adminPort).toBe(0);
+    const both = { jwtSecret: secret, adminPort: 9001, adminHost: "::" };
+    expect(resolveOptions(both).adminHost).toBe("::");
+  });
+
   test("development mode accepts every spelling of loopback", () => {
     for (const host of ["127.0.0.1", "127.1.2.3", "::1", "localhost"]) {
       expect(resolveOptions({ host }).host).toBe(host);
@@ -142,10 +165,11 @@ describe("precedence", () => {
 });
 
 const inFile = "in /etc/fanwire.json";
+const apiKey = "an-api-key-for-tests";
 const refusedVariables: [Record<string, string>, string][] = [
   [
     { FANWIRE_PROT: "1" },
-    "FANWIRE_PROT is not a variable of fanwire; there are FANWIRE_ALLOWED_ORIGINS, FANWIRE_CONFIG",
+    "FANWIRE_PROT is not a variable of fanwire; there are FANWIRE_ADMIN_HOST, FANWIRE_ADMIN_PORT, ",
   ],
   [{ FANWIRE_PORT: "" }, 'FANWIRE_PORT is "": must be an integer from 0 to 65535'],
   [{ FANWIRE_PORT: "9001 " }, 'FANWIRE_PORT is "9001 ": must be an integer from 0 to 65535'],
@@ -156,7 +180,7 @@ const refusedVariables: [Record<string, string>, string][] = [
   [{ FANWIRE_HOST: "a b\nc" }, 'FANWIRE_HOST is "a b\\nc": must be a host name or an address'],
   [
     { FANWIRE_HOST: "0.0.0.0" },
-    'FANWIRE_HOST is "0.0.0.0": must be loopback (127.0.0.1, ::1, localhost) while FANWIRE_JWT_SECRET',
+    'FANWIRE_HOST is "0.0.0.0": must be loopback (127.0.0.1, ::1, localhost) while none of FANWIRE_JWT_SECRET, FANWIRE_JWKS_URL, FANWIRE_JWKS_FILE is set',
   ],
   [{ FANWIRE_HOST: "127.evil.example" }, 'FANWIRE_HOST is "127.evil.example": must be loopback'],
   [{ FANWIRE_NODE_ID: "a/b" }, 'FANWIRE_NODE_ID is "a/b": must be 1 to 64 letters, digits'],
@@ -168,15 +192,51 @@ const refusedVariables: [Record<string, string>, string][] = [
   [{ FANWIRE_JWT_SECRET: "x".repeat(31) }, "FANWIRE_JWT_SECRET is 31 bytes long: must be at least 32 bytes"],
   [
     { FANWIRE_JWT_ISSUER: "me" },
-    'FANWIRE_JWT_ISSUER is "me": must be absent where FANWIRE_JWT_SECRET (jwtSecret) is',
+    'FANWIRE_JWT_ISSUER is "me": must be absent where all of FANWIRE_JWT_SECRET, FANWIRE_JWKS_URL, FANWIRE_JWKS_FILE are',
   ],
   [
     { FANWIRE_JWT_AUDIENCE: "us" },
-    'FANWIRE_JWT_AUDIENCE is "us": must be absent where FANWIRE_JWT_SECRET (jwtSecret) is',
+    'FANWIRE_JWT_AUDIENCE is "us": must be absent where all of FANWIRE_JWT_SECRET, FANWIRE_JWKS_URL, FANWIRE_JWKS_FILE are',
   ],
   [
     { FANWIRE_JWT_AUDIENCE: "", FANWIRE_JWT_SECRET: secret },
     'FANWIRE_JWT_AUDIENCE is "": must be 1 to 1024 bytes',
+  ],
+  [{ FANWIRE_API_KEY: "" }, "FANWIRE_API_KEY is 0 bytes long: must be a list of keys of 16 to 256 visible"],
+  [{ FANWIRE_API_KEY: "fifteen-letters" }, "FANWIRE_API_KEY is 15 bytes long: must be a list of keys"],
+  [{ FANWIRE_API_KEY: `${apiKey},short` }, "FANWIRE_API_KEY is 5 bytes long: must be a list of keys"],
+  [{ FANWIRE_API_KEY: `${apiKey},` }, "FANWIRE_API_KEY is 0 bytes long: must be a list of keys"],
+  [{ FANWIRE_API_KEY: "sixteen letters!!" }, "FANWIRE_API_KEY is 17 bytes long: must be a list of keys"],
+  [{ FANWIRE_ADMIN_PORT: "x" }, 'FANWIRE_ADMIN_PORT is "x": must be an integer from 0 to 65535'],
+  [{ FANWIRE_ADMIN_PORT: "9001" }, "FANWIRE_ADMIN_PORT is 9001: must be another port than the first one"],
+  [
+    { FANWIRE_ADMIN_HOST: "127.0.0.1" },
+    'FANWIRE_ADMIN_HOST is "127.0.0.1": must be absent where FANWIRE_ADMIN_PORT (adminPort) is',
+  ],
+  [
+    { FANWIRE_ADMIN_HOST: "0.0.0.0", FANWIRE_ADMIN_PORT: "0" },
+    'FANWIRE_ADMIN_HOST is "0.0.0.0": must be loopback (127.0.0.1, ::1, localhost) while none of',
+  ],
+  [{ FANWIRE_JWKS_URL: "" }, 'FANWIRE_JWKS_URL is "": must be an http or https URL without credentials'],
+  [{ FANWIRE_JWKS_URL: "file:///etc/keys" }, 'FANWIRE_JWKS_URL is "file:///etc/keys": must be an http or'],
+  [{ FANWIRE_JWKS_URL: "https://" }, 'FANWIRE_JWKS_URL is "https://": must be an http or https URL'],
+  [{ FANWIRE_JWKS_URL: "http://a/#b" }, 'FANWIRE_JWKS_URL is "http://a/#b": must be an http or https URL'],
+  [
+    { FANWIRE_JWKS_URL: "http://a:hunter2@b/" },
+    'FANWIRE_JWKS_URL is "http://…@b/": must be an http or https',
+  ],
+  [{ FANWIRE_JWKS_FILE: "" }, 'FANWIRE_JWKS_FILE is "": must be a path'],
+  [
+    { FANWIRE_JWKS_URL: "http://a/", FANWIRE_JWT_SECRET: secret },
+    "FANWIRE_JWKS_URL is set: must be absent where FANWIRE_JWT_SECRET (jwtSecret) is set",
+  ],
+  [
+    { FANWIRE_JWKS_FILE: "/a", FANWIRE_JWT_SECRET: secret },
+    "FANWIRE_JWKS_FILE is set: must be absent where FANWIRE_JWT_SECRET (jwtSecret) is set",
+  ],
+  [
+    { FANWIRE_JWKS_FILE: "/a", FANWIRE_JWKS_URL: "http://a/" },
+    "FANWIRE_JWKS_FILE is set: must be absent where FANWIRE_JWKS_URL (jwksUrl) is set",
   ],
   [{ FANWIRE_ALLOWED_ORIGINS: "" }, 'FANWIRE_ALLOWED_ORIGINS is "": must be a list of `scheme://host`'],
   [{ FANWIRE_ALLOWED_ORIGINS: "*" }, 'FANWIRE_ALLOWED_ORIGINS is "*": must be a list'],
@@ -258,6 +318,10 @@ const refusedFiles: [string, string][] = [
   ],
   ['{"namespaces": {"room": {"binary": 1}}}', `namespaces.room.binary ${inFile} is 1: must be true or false`],
   [
+    '{"namespaces": {"room": {"publishesPerSecond": 0}}}',
+    `namespaces.room.publishesPerSecond ${inFile} is 0: must be an integer from 1`,
+  ],
+  [
     '{"namespaces": {"room": {"history": {"size": 0}}}}',
     `namespaces.room.history.size ${inFile} is 0: must be an integer from 1`,
   ],
@@ -291,6 +355,18 @@ const contradictions: [InputOptions, string][] = [
   [
     { limits: { hardBufferedBytes: 3_538_943 } },
     "limits.hardBufferedBytes is 3538943: must be at least 3538944",
+  ],
+  [
+    { limits: { maxFrameBytes: 1_048_576, bytesBurst: 1_048_575 } },
+    "limits.bytesBurst is 1048575: must be at least maxFrameBytes, which is 1048576",
+  ],
+  [
+    { limits: { jwksTimeoutMs: 5000 } },
+    "limits.jwksTimeoutMs is 5000: must be less than authTimeoutMs, which is 5000",
+  ],
+  [
+    { limits: { jwksRefreshMs: 9999 } },
+    "limits.jwksCooldownMs is 10000: must be at most jwksRefreshMs, which is 9999",
   ],
   [
     { limits: { drainCloseMs: 10_000 } },

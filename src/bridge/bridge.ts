@@ -77,6 +77,8 @@ export interface BridgeEvents extends PresenceEvents {
   reset(topic: string, position: Position, values?: readonly PositionedPublication[]): void;
   /** A volatile publication of another node. A node's own relays do not come back. */
   relayed(topic: string, publication: Publication): void;
+  /** Somebody asked that this user be disconnected. Asked of any node, it comes to every one, that one included. */
+  disconnect(userId: string, reason: string | undefined): void;
   /** Whether the bridge is proven alive. Called on each change; a bridge begins dead and calls this before `start` resolves. */
   alive(alive: boolean): void;
 }
@@ -106,6 +108,11 @@ export interface Bridge extends Presence {
   publish(topic: string, publication: Publication, idempotencyKey?: string): Promise<Position>;
   /** Hands a volatile publication to the other nodes that joined; at most once, nothing kept, never throws. */
   relay(topic: string, publication: Publication): void;
+  /**
+   * Has every node disconnect a user; `reason` is for the user. Resolves when the request is on its way to all of them, and has
+   * been done here. Nodes that cannot be reached at that moment never hear of it.
+   */
+  disconnect(userId: string, reason: string | undefined): Promise<void>;
   /**
    * Of a `stream` topic: up to `limit` publications after offset `after`, or the newest ones when `after` is undefined, with
    * the topic's present position. The topic need not be joined.

@@ -89,6 +89,10 @@ export class LocalBridge implements Bridge {
     // There is no other node.
   }
 
+  async disconnect(userId: string, reason: string | undefined): Promise<void> {
+    this.#events?.disconnect(userId, reason);
+  }
+
   async history(topic: string, after: number | undefined, limit: number): Promise<HistoryPage> {
     const { kept } = this.#topic(topic);
     kept.expire(this.#options.now());

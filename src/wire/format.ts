@@ -12,7 +12,8 @@ export interface WireFormat {
   readonly index: number;
   /** Whether the format carries binary values. */
   readonly binary: boolean;
-  encode(frame: ServerFrame): Payload;
+  /** A frame, or another object of the JSON data model. */
+  encode(frame: object): Payload;
   /** One message as a plain value of the JSON data model, or a FanwireError `bad-frame`. */
   decode(payload: Payload): unknown;
 }

@@ -9,7 +9,7 @@ type Fields = Readonly<Record<string, unknown>>;
 
 const maxNameLength = 128;
 
-function isFields(value: unknown): value is Fields {
+export function isFields(value: unknown): value is Fields {
   return (
     typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array)
   );
@@ -23,7 +23,7 @@ function isName(value: unknown): value is string {
   return typeof value === "string" && value.length > 0 && value.length <= maxNameLength;
 }
 
-function badFrame(message: string): FanwireError {
+export function badFrame(message: string): FanwireError {
   return new FanwireError("bad-frame", message);
 }
 
@@ -48,7 +48,7 @@ function parseToken(value: unknown): string {
   return value;
 }
 
-function publishFields(fields: Fields) {
+export function publishFields(fields: Fields) {
   const { data, event, key, removed, idempotencyKey, echo } = fields;
   if (data === undefined && removed !== true) throw new FanwireError("bad-data", "`data` is missing.");
   if (key !== undefined && !isName(key)) {
@@ -72,7 +72,7 @@ function publishFields(fields: Fields) {
   };
 }
 
-function historyFields(fields: Fields) {
+export function historyFields(fields: Fields) {
   const since = parsePosition(fields.since);
   const { limit } = fields;
   if (limit !== undefined && (!isCount(limit) || limit === 0)) {

@@ -3,7 +3,6 @@
 import type { Payload } from "../engine/engine.ts";
 import { FanwireError } from "../errors.ts";
 import type { WireFormat } from "./format.ts";
-import type { ServerFrame } from "./frames.ts";
 
 export const json: WireFormat = {
   name: "json",
@@ -11,7 +10,7 @@ export const json: WireFormat = {
   index: 0,
   binary: false,
 
-  encode(frame: ServerFrame): Payload {
+  encode(frame: object): Payload {
     return JSON.stringify(frame);
   },
 

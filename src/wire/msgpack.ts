@@ -4,7 +4,6 @@ import { Packr } from "msgpackr";
 import type { Payload } from "../engine/engine.ts";
 import { FanwireError } from "../errors.ts";
 import type { WireFormat } from "./format.ts";
-import type { ServerFrame } from "./frames.ts";
 import { checkPlain } from "./plain-msgpack.ts";
 
 // No records, no structured clone: any MessagePack decoder can read what is written. 64-bit integers become numbers.
@@ -23,7 +22,7 @@ export const msgpack: WireFormat = {
   index: 1,
   binary: true,
 
-  encode(frame: ServerFrame): Payload {
+  encode(frame: object): Payload {
     return packr.pack(frame);
   },
 

@@ -62,6 +62,10 @@ export class Node implements BridgeEvents {
     this.seen.push(`${topic} relayed ${publication.data}`);
   }
 
+  disconnect(userId: string, reason: string | undefined): void {
+    this.seen.push(`disconnect ${userId}: ${reason}`);
+  }
+
   came(topic: string, { userId, info }: TopicUser, count: number): void {
     this.seen.push(`${topic} came ${userId} ${JSON.stringify(info)} of ${count}`);
   }
@@ -231,6 +235,12 @@ export function testBridge(name: string, create: () => Promise<BridgeUnderTest>)
       await bridge.publish("ticker:1", value("a", 1));
       await bridge.join("ticker:1");
       expect(node.values).toEqual(["a 1 6"]);
+    });
+
+    test("has the node disconnect a user, once and before the call resolves", async () => {
+      await bridge.disconnect("ann", "banned");
+      await bridge.disconnect("bob", undefined);
+      expect(node.seen).toEqual(["disconnect ann: banned", "disconnect bob: undefined"]);
     });
 
     test("never gives a node its own relays back", async () => {

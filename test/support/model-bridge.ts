@@ -66,6 +66,10 @@ export class ModelBridge implements Bridge {
     return this.position(topic);
   }
 
+  async disconnect(userId: string, reason: string | undefined): Promise<void> {
+    this.#events.disconnect(userId, reason);
+  }
+
   relay(): void {
     // There is no other node.
   }

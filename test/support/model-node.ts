@@ -59,6 +59,7 @@ export class ModelNode {
         limits: this.limits,
         log: silent,
       }),
+      disconnect: () => undefined,
       now: () => this.now,
       defer: (work) => this.#deferred.push(work),
       after: (delayMs, work) => this.#timers.push({ dueMs: this.now + delayMs, work }),

@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { InputOptions } from "../../src/server.ts";
+import type { RunningServer } from "../contract/api.ts";
 import type { EngineName } from "./engine-host.ts";
 import { ServerProcess } from "./server-process.ts";
 
@@ -18,6 +19,18 @@ export async function startServer(engine: EngineName, options: InputOptions = {}
   } finally {
     rmSync(folder, { recursive: true });
   }
+}
+
+/** The same, with what the suite of the API wants to know. */
+export async function startApiServer(engine: EngineName, options: InputOptions): Promise<RunningServer> {
+  const server = await startServer(engine, options);
+  const listening = JSON.parse(server.said.find((line) => line.includes('"listening"')) ?? "{}");
+  return {
+    port: server.port,
+    adminPort: listening.adminPort,
+    drain: () => server.signal("SIGTERM"),
+    stop: () => server.kill(),
+  };
 }
 
 /** Starts a server before the block's first test and ends it after the last; what is answered is for use within tests. */

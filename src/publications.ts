@@ -1,0 +1,80 @@
+// Publications made with every right, by the embedding application and by the server API: one path to bridge and hub.
+
+import type { Bridge, Position } from "./bridge/bridge.ts";
+import { FanwireError } from "./errors.ts";
+import type { Hub } from "./hub.ts";
+import type { Limits } from "./limits.ts";
+import type { NamespaceOptions } from "./options.ts";
+import { checkPublication, publicationOf, scopedKey } from "./publication-rules.ts";
+import { checkData, copyData, type DataRule } from "./wire/data.ts";
+import type { ServerPublication } from "./wire/inbound-api.ts";
+import { checkTopicName } from "./wire/topic-name.ts";
+
+export interface PublicationsOptions {
+  readonly hub: Hub;
+  readonly bridge: Bridge;
+  readonly limits: Limits;
+  readonly now: () => number;
+}
+
+export class Publications {
+  /** Publications that were accepted. */
+  readonly accepted = { volatile: 0, stream: 0, latest: 0 };
+  readonly #options: PublicationsOptions;
+  #isClosed = false;
+
+  constructor(options: PublicationsOptions) {
+    this.#options = options;
+  }
+
+  /** Takes no publication from now on: each is refused `draining`. */
+  close(): void {
+    this.#isClosed = true;
+  }
+
+  /**
+   * Publishes what the application hands over, copied, because it may change its object later. Rejects with FanwireError; as
+   * `Server.publish` says.
+   */
+  async publish(wanted: ServerPublication): Promise<Position | undefined> {
+    const namespace = this.#options.hub.namespace(checkTopicName(wanted.topic));
+    const { data, removed } = wanted;
+    const copy = removed && data === undefined ? null : copyData(data, this.#dataRule(namespace));
+    return this.#accept({ ...wanted, data: copy }, namespace);
+  }
+
+  /**
+   * Publishes what a wire format decoded. It is on its way when this returns: several calls in one turn share it. `mostBytes`:
+   * the size of what it came in, `bytes`: its own where it came with others. Throws what is wrong with it, and rejects with
+   * what the bridge says, both as FanwireError.
+   */
+  accept(
+    wanted: ServerPublication,
+    mostBytes: number,
+    bytes: () => number = () => mostBytes,
+  ): Promise<Position | undefined> {
+    const namespace = this.#options.hub.namespace(wanted.topic);
+    const { maxPublishBytes } = namespace;
+    if (mostBytes > maxPublishBytes && bytes() > maxPublishBytes) {
+      throw new FanwireError("too-large", `A publish here has at most ${maxPublishBytes} bytes.`);
+    }
+    checkData(wanted.data, this.#dataRule(namespace));
+    return this.#accept(wanted, namespace);
+  }
+
+  async #accept(wanted: ServerPublication, namespace: NamespaceOptions): Promise<Position | undefined> {
+    const { topic, userId, idempotencyKey } = wanted;
+    checkPublication(wanted, namespace.mode);
+    if (this.#isClosed) throw new FanwireError("draining", "This node is closing.");
+    const publication = publicationOf(wanted, this.#options.now(), userId);
+    let position: Position | undefined;
+    if (namespace.mode === "volatile") this.#options.hub.publishVolatile(topic, publication);
+    else position = await this.#options.bridge.publish(topic, publication, scopedKey("", idempotencyKey));
+    this.accepted[namespace.mode] += 1;
+    return position;
+  }
+
+  #dataRule(namespace: NamespaceOptions): DataRule {
+    return { maxDepth: this.#options.limits.maxDataDepth, binary: namespace.binary };
+  }
+}

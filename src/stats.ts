@@ -1,0 +1,36 @@
+// What GET /api/stats says of this node: the present numbers a person asks for first. Everything else is in /metrics.
+
+import type { ConnectionCounts } from "./connection-counts.ts";
+import type { Measured } from "./metrics.ts";
+import type { Mode } from "./wire/frames.ts";
+
+type Told = Pick<Measured, "engine" | "nodeId" | "version" | "sinceMs"> & {
+  readonly connections: { readonly counts: Pick<ConnectionCounts, "open"> };
+  readonly hub: Pick<Measured["hub"], "counts">;
+};
+
+/**
+ * Numbers are this node's: connections, topics it listens to, and subscriptions, those joined by the server included.
+ * `topics`: by mode.
+ */
+export function statsOf(node: Told, topics: Readonly<Record<Mode, number>>) {
+  const { engine, nodeId, version, sinceMs, connections, hub } = node;
+  const subscriptions = {
+    volatile: sum(hub.counts.subscriptions.volatile),
+    stream: sum(hub.counts.subscriptions.stream),
+    latest: sum(hub.counts.subscriptions.latest),
+  };
+  return {
+    nodeId,
+    version,
+    engine,
+    uptimeMs: Math.round(performance.now() - sinceMs),
+    connections: sum(connections.counts.open),
+    topics: { ...topics, total: sum(Object.values(topics)) },
+    subscriptions: { ...subscriptions, total: sum(Object.values(subscriptions)) },
+  };
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
+}

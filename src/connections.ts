@@ -188,13 +188,6 @@ export class Connections implements SessionHost {
     }
   }
 
-  /** Takes nobody in from now on. */
-  startDraining(): void {
-    this.#isDraining = true;
-  }
-
-  /** Tells every client, closes all of them over up to `drainCloseMs`, and resolves when they are gone or `exitMs` has passed. */
-  async closeAll(exitMs: number): Promise<void> {
   /** Closes a user's connections. One whose token is being verified at the moment is not known to be the user's yet. */
   disconnect(userId: string, reason: string | undefined): void {
     for (const session of this.#sessions) {
@@ -202,6 +195,13 @@ export class Connections implements SessionHost {
     }
   }
 
+  /** Takes nobody in from now on. */
+  startDraining(): void {
+    this.#isDraining = true;
+  }
+
+  /** Tells every client, closes all of them over up to `drainCloseMs`, and resolves when they are gone or `exitMs` has passed. */
+  async closeAll(exitMs: number): Promise<void> {
     const sessions = [...this.#sessions];
     if (sessions.length === 0) return;
     const steps = Math.ceil(sessions.length / closesPerStep);

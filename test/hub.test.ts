@@ -217,4 +217,18 @@ describe("a topic", () => {
     node.hub.publishVolatile("game:1", { data: 1, timestamp: 0 }, readers[0]);
     expect(readers.map(({ socket }) => socket.read.length)).toEqual([0, 1]);
   });
+
+  test("keeps no volatile publication for whoever comes after it", async () => {
+    const node = new ModelNode(100);
+    const gone = new StreamReader(node);
+    void node.hub.subscribe(gone, "game:1", {}, () => undefined);
+    await node.settle();
+    gone.disconnect();
+    node.hub.publishVolatile("game:1", { data: 1, timestamp: 0 });
+    const late = new StreamReader(node);
+    void node.hub.subscribe(late, "game:1", {}, () => undefined);
+    node.wait(1000);
+    await node.settle();
+    expect(late.socket.read).toEqual([]);
+  });
 });

@@ -230,6 +230,14 @@ describe("a recovery", () => {
     expect(outcomes(node)).toEqual({ ...before, [outcome]: (before[outcome] ?? 0) + 1 });
   });
 
+  test("is a reset where the position is of another epoch", async () => {
+    const node = new ModelNode(50);
+    await joined(node, "room:1");
+    new CountingReader(node).subscribe("room:1", { epoch: "other", offset: 0 });
+    await node.settle();
+    expect(outcomes(node)).toEqual({ none: 1, reset: 1 });
+  });
+
   test("is none of a volatile topic", async () => {
     const node = new ModelNode(100);
     await joined(node, "game:1");

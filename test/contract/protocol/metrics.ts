@@ -17,6 +17,16 @@ async function scrape(port: number): Promise<Scrape> {
   return new Scrape(body);
 }
 
+const key = "a-key-for-the-tests-of-metrics";
+
+/** Publishes by the server API, which has no limit on a connection's rate. */
+async function publish(port: number, topic: string, data: unknown): Promise<void> {
+  const headers = { authorization: `Bearer ${key}`, "content-type": "application/json" };
+  const body = JSON.stringify({ topic, data });
+  const answer = await fetch(`http://127.0.0.1:${port}/api/publish`, { method: "POST", headers, body });
+  expect([answer.status, await answer.json()]).toEqual([200, expect.anything()]);
+}
+
 /** Scrapes until a scrape is as wanted: what a client did last may not have arrived yet. */
 async function scrapeUntil(port: number, isWanted: (scrape: Scrape) => boolean): Promise<Scrape> {
   const deadline = performance.now() + 10_000;
@@ -128,14 +138,14 @@ export function metrics(engine: EngineName): void {
     });
 
     test("show the bytes that a stopped reader leaves waiting, and that it is behind", async () => {
-      const port = await start({ limits: { softBufferedBytes: 65_536, sweepBytes: 65_536 } });
-      const [slow, fast] = [await Peer.connect(port), await Peer.connect(port)];
+      const limits = { softBufferedBytes: 65_536, sweepBytes: 65_536 };
+      const port = await start({ apiKeys: [key], limits });
+      const slow = await Peer.connect(port);
       await slow.request({ type: "subscribe", topic: "room:1" });
       slow.raw.pause();
       const data = "x".repeat(60_000);
       const behind = () => scrapeUntil(port, (read) => read.value("fanwire_connections_behind") === 1);
-      for (let count = 0; count < 200; count++)
-        await fast.request({ type: "publish", topic: "room:1", data });
+      for (let count = 0; count < 200; count++) await publish(port, "room:1", data);
       expect((await behind()).value("fanwire_resyncs_begun_total", { cause: "slow" })).toBe(1);
       const waiting = await scrapeUntil(port, (read) => read.value("fanwire_buffered_bytes") > 0);
       expect(waiting.value("fanwire_buffered_max_bytes")).toBe(waiting.value("fanwire_buffered_bytes"));
@@ -145,6 +155,8 @@ export function metrics(engine: EngineName): void {
       expect(after.value("fanwire_resyncs_ended_total", { outcome: "caught-up" })).toBe(1);
       await scrapeUntil(port, (read) => read.value("fanwire_buffered_bytes") === 0);
       expect(after.sum("fanwire_deliveries_total", { mode: "stream", path: "fed" })).toBeGreaterThan(0);
+      const published = { mode: "stream", source: "server" };
+      expect(after.value("fanwire_accepted_publications_total", published)).toBe(200);
     });
 
     test("see the second in which the process stood still", async () => {
@@ -159,16 +171,20 @@ export function metrics(engine: EngineName): void {
       await scrapeUntil(port, (read) => stalled(read) > stalled(before));
     });
 
-    test("are not for other web pages, nor for anybody in production without a key", async () => {
+    test("are not for other web pages, nor in production for anybody without a key", async () => {
       const port = await start({});
       for (const headers of [{ origin: "https://evil.example" }, { host: "evil.example" }]) {
         const answer = await ask(port, "/metrics", { headers });
         expect([answer.status, answer.body.includes("fanwire_")]).toEqual([403, false]);
       }
       await server?.kill();
-      const production = await start({ jwtSecret: secret });
-      const answer = await ask(production, "/metrics");
-      expect([answer.status, answer.body.includes("fanwire_")]).toEqual([401, false]);
+      const production = await start({ jwtSecret: secret, apiKeys: [key] });
+      for (const headers of [{}, { authorization: "Bearer other" }, { authorization: key }]) {
+        const answer = await ask(production, "/metrics", { headers });
+        expect([answer.status, answer.body.includes("fanwire_")]).toEqual([401, false]);
+      }
+      const answer = await ask(production, "/metrics", { headers: { authorization: `Bearer ${key}` } });
+      expect(new Scrape(answer.body).value("fanwire_bridge_alive")).toBe(1);
     });
   });
 }

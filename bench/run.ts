@@ -2,6 +2,8 @@
 
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
+import { api, apiPlanOf } from "./api.ts";
+import { reportApi } from "./api-report.ts";
 import { fanout, fanoutPlanOf } from "./fanout.ts";
 import { reportFanout } from "./fanout-report.ts";
 import { javascript, javascriptPlanOf } from "./javascript.ts";
@@ -27,7 +29,12 @@ async function* runJavascript(settings: RunSettings): AsyncGenerator<Part> {
   for await (const comparison of javascript(settings)) yield reportJavascript(comparison, settings);
 }
 
+async function* runApi(settings: RunSettings): AsyncGenerator<Part> {
+  for await (const comparison of api(settings)) yield reportApi(comparison, settings);
+}
+
 const scenarios: Record<string, { run: Scenario; plan: (settings: RunSettings) => object }> = {
+  api: { run: runApi, plan: apiPlanOf },
   fanout: { run: runFanout, plan: fanoutPlanOf },
   javascript: { run: runJavascript, plan: javascriptPlanOf },
   slow: { run: runSlow, plan: slowPlanOf },

@@ -18,9 +18,9 @@ export interface RunSettings {
   readonly json: boolean;
 }
 
-export const usage = `usage: npm run bench -- <fanout | slow | javascript> [options]
+export const usage = `usage: npm run bench -- <fanout | slow | javascript | api> [options]
   --engine bun|uws       only this engine       (default: both)
-  --format json|msgpack  only this wire format  (default: fanout both, else json)
+  --format json|msgpack  only this wire format  (default: fanout and api both, else json)
   --mode volatile|stream only this mode         (fanout; default: both)
   --rounds N             rounds of paired windows
   --seed N               seed of schedules and resampling (default: 1)
@@ -67,7 +67,12 @@ export function parseSettings(args: readonly string[]): { scenario: string; sett
   const formats = ["json", "msgpack"] as const;
   const settings: RunSettings = {
     engines: choose("engine", values.engine, ["bun", "uws"]),
-    formats: choose("format", values.format, formats, scenario === "fanout" ? formats : ["json"]),
+    formats: choose(
+      "format",
+      values.format,
+      formats,
+      ["fanout", "api"].includes(scenario) ? formats : ["json"],
+    ),
     modes: choose("mode", values.mode, ["volatile", "stream"]),
     seed: whole("seed", values.seed) ?? 1,
     rounds: whole("rounds", values.rounds),

@@ -30,8 +30,11 @@ const commands: Record<Arm, Record<EngineName, readonly string[]>> = {
   bare: { bun: [bun, "bench/targets/bare-bun.ts"], uws: ["node", "bench/targets/bare-uws.mjs"] },
 };
 
+/** Of the servers under test; they are on loopback and gone in minutes. */
+export const apiKey = "the-key-of-a-benchmark";
+
 /** A benchmark's clients are few and busy: what protects a node from that is set high, everything else stays the default. */
-const config = { limits: { frameBurst: 1_000_000, framesPerSecond: 1_000_000 } };
+const config = { apiKeys: [apiKey], limits: { frameBurst: 1_000_000, framesPerSecond: 1_000_000 } };
 
 /** Starts fanwire or the bare engine. */
 export async function startServer(arm: Arm, engine: EngineName): Promise<ServerProcess> {

@@ -5,6 +5,7 @@ import { type AdmissionRules, type Refusal, readHandshake, refusal } from "./adm
 import type { Application } from "./application.ts";
 import { type Claims, clockToleranceMs, createGuest } from "./auth.ts";
 import { BufferSampler } from "./buffer-sampler.ts";
+import { ConnectionCaps } from "./connection-caps.ts";
 import { noConnections } from "./connection-counts.ts";
 import { withDeadline } from "./deadline.ts";
 import type { HttpRequest, Payload, Socket, UpgradeDecision } from "./engine/engine.ts";
@@ -46,6 +47,7 @@ export class Connections implements SessionHost {
   readonly buffers: BufferSampler;
   readonly #options: ConnectionsOptions;
   readonly #sessions = new Set<Session>();
+  readonly #caps: ConnectionCaps;
   /** Topics that could not be joined for a client yet, because their position was unavailable. */
   readonly #unjoined = new Map<Session, Set<string>>();
   #isDraining = false;
@@ -54,12 +56,17 @@ export class Connections implements SessionHost {
   constructor(options: ConnectionsOptions) {
     this.#options = options;
     this.limits = options.limits;
+    this.#caps = new ConnectionCaps(options.limits);
     this.now = options.now;
     this.buffers = new BufferSampler(this.#sessions);
   }
 
   get count(): number {
     return this.#sessions.size;
+  }
+
+  get sessions(): ReadonlySet<Session> {
+    return this.#sessions;
   }
 
   get isDraining(): boolean {
@@ -76,10 +83,8 @@ export class Connections implements SessionHost {
     const read = readHandshake(request, this.#options.admission);
     if ("refuse" in read) return read;
     if (this.#isDraining) return { refuse: refusal("draining", "This node is closing.") };
-    if (this.#sessions.size >= this.limits.maxConnections) {
-      const { status: _, ...full } = refusal("too-many", "This node has as many connections as it may have.");
-      return { refuse: { ...full, status: 503, headers: { ...full.headers, "retry-after": "2" } } };
-    }
+    const refuse = this.#caps.refuse(request.remoteAddress);
+    if (refuse) return { refuse };
     const { format, credential, autoJoin } = read.handshake;
     const session = new Session(this, this.#options.newId(), format, credential, autoJoin);
     return read.subprotocol === undefined
@@ -90,6 +95,7 @@ export class Connections implements SessionHost {
   open(socket: Socket<Session>): void {
     const session = socket.data;
     this.#sessions.add(session);
+    this.#caps.opened(socket.remoteAddress);
     this.counts.open[session.format.index]! += 1;
     this.counts.opened[session.format.index]! += 1;
     void session.opened(socket);
@@ -119,6 +125,10 @@ export class Connections implements SessionHost {
     if (credential === undefined) throw new FanwireError("unauthorized", "There is no token.");
     const late = () => new FanwireError("timeout", "The token could not be verified in time.");
     return withDeadline(verify(credential), this.limits.authTimeoutMs, late);
+  }
+
+  authenticated(userId: string): void {
+    this.#caps.authenticated(userId);
   }
 
   async welcome(session: Session): Promise<void> {
@@ -165,6 +175,7 @@ export class Connections implements SessionHost {
 
   ended(session: Session, code: number, reason: CloseReason | undefined): void {
     this.#sessions.delete(session);
+    this.#caps.ended(session.socket.remoteAddress, session.isAuthenticated ? session.userId : undefined);
     this.counts.open[session.format.index]! -= 1;
     this.counts.ended[reason ?? (code === abnormalClosure ? "lost" : "client")] += 1;
     this.#unjoined.delete(session);

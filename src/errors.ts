@@ -29,7 +29,11 @@ export const errorRules = {
   "rate-limited": { retryable: true, status: 429, meaning: "Too much in too short a time." },
   "not-subscribed": { retryable: false, status: 409, meaning: "The request needs a subscription first." },
   "mode-mismatch": { retryable: false, status: 409, meaning: "The topic's mode has no such feature." },
-  unavailable: { retryable: true, status: 503, meaning: "The bridge between nodes is away." },
+  unavailable: {
+    retryable: true,
+    status: 503,
+    meaning: "The bridge between nodes is away, or the keys of tokens are.",
+  },
   "outcome-unknown": {
     retryable: true,
     status: 503,

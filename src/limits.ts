@@ -24,6 +24,19 @@ const limit = (standard: number, least: number, most: number, meaning: string): 
 export const limitRules = {
   maxFrameBytes: limit(64 * kib, kib, 16 * mib, "Largest frame a client may send."),
   maxConnections: limit(100_000, 1, 10_000_000, "Connections of this node; one more is answered 503."),
+  maxConnectionsPerAddress: limit(
+    100_000,
+    1,
+    10_000_000,
+    "Connections of one IPv4 address or IPv6 /64; one more is answered 429. Behind a proxy all are of its address.",
+  ),
+  maxConnectionsPerUser: limit(1000, 1, 10_000_000, "Connections of one user; one more is closed 1013."),
+  maxUnauthenticatedConnections: limit(
+    10_000,
+    1,
+    10_000_000,
+    "Connections whose token is not verified yet; one more is answered 503.",
+  ),
   maxTopicsPerConnection: limit(1000, 1, 1_000_000, "Topics one connection may be subscribed to."),
   maxRequestsInFlight: limit(2000, 1, 1_000_000, "Requests of one connection that wait for their answer."),
   frameBurst: limit(
@@ -33,6 +46,13 @@ export const limitRules = {
     "Frames a connection may send at once before `framesPerSecond` holds.",
   ),
   framesPerSecond: limit(500, 1, 1_000_000, "Frames a connection may send per second, sustained."),
+  bytesBurst: limit(
+    4 * mib,
+    kib,
+    1024 * mib,
+    "Bytes of frames a connection may send at once before `bytesPerSecond` holds.",
+  ),
+  bytesPerSecond: limit(mib, kib, 1024 * mib, "Bytes of frames a connection may send per second, sustained."),
   badFrameBurst: limit(
     100,
     1,
@@ -88,6 +108,15 @@ export const limitRules = {
   bodyTimeoutMs: limit(10_000, 10, 600_000, "How long such a body may take to arrive."),
   maxBatchPublications: limit(1000, 1, 100_000, "Most publications in one batch of the server API."),
   maxDataDepth: limit(64, 1, 1000, "How deeply `data` may be nested."),
+  jwksRefreshMs: limit(300_000, 1000, dayMs, "After this time the keys are fetched from `jwksUrl` again."),
+  jwksCooldownMs: limit(
+    10_000,
+    1000,
+    dayMs,
+    "Least time between two fetches that tokens with an unknown key can cause.",
+  ),
+  jwksTimeoutMs: limit(3000, 10, 600_000, "How long one of those fetches may take."),
+  maxJwksBytes: limit(256 * kib, kib, 16 * mib, "Largest key set."),
   maxTokenBytes: limit(8 * kib, 64, 64 * kib, "Largest token."),
   drainCloseMs: limit(
     5000,
@@ -108,6 +137,7 @@ export function contradiction(
   limits: Limits,
 ): { readonly name: LimitName; readonly bound: string } | undefined {
   const { heartbeatMs, heartbeatTimeoutMs, drainCloseMs, drainExitMs } = limits;
+  const { jwksTimeoutMs, authTimeoutMs, jwksCooldownMs, jwksRefreshMs } = limits;
   // Between two looks at the sockets' buffers, one that was just under the soft limit may be handed this much more: what is
   // published until the next look is due and while it is taken, each with a frame on top, and up to 32 native publications
   // of less than 16 KiB that an engine holds where `bufferedBytes` does not show them, twice for the same reason.
@@ -120,6 +150,17 @@ export function contradiction(
   if (heartbeatMs + heartbeatTimeoutMs >= engineIdleMs) {
     const bound = `less than ${engineIdleMs} together with heartbeatMs, which is ${heartbeatMs}`;
     return { name: "heartbeatTimeoutMs", bound };
+  }
+  if (limits.bytesBurst < limits.maxFrameBytes) {
+    // Else the largest frame could never be sent.
+    return { name: "bytesBurst", bound: `at least maxFrameBytes, which is ${limits.maxFrameBytes}` };
+  }
+  if (jwksTimeoutMs >= authTimeoutMs) {
+    // Else whoever waits for a fetch is not told what came of it.
+    return { name: "jwksTimeoutMs", bound: `less than authTimeoutMs, which is ${authTimeoutMs}` };
+  }
+  if (jwksCooldownMs > jwksRefreshMs) {
+    return { name: "jwksCooldownMs", bound: `at most jwksRefreshMs, which is ${jwksRefreshMs}` };
   }
   if (drainExitMs <= drainCloseMs) {
     return { name: "drainExitMs", bound: `more than drainCloseMs, which is ${drainCloseMs}` };

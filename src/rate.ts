@@ -16,14 +16,14 @@ export class TokenBucket {
     this.#atMs = nowMs;
   }
 
-  /** Takes one token, or answers false when there is none. A clock that steps back refills nothing. */
-  take(rate: Rate, nowMs: number): boolean {
+  /** Takes tokens, or answers false when there are not as many. A clock that steps back refills nothing. */
+  take(rate: Rate, nowMs: number, count = 1): boolean {
     if (nowMs > this.#atMs) {
       this.#tokens = Math.min(rate.burst, this.#tokens + ((nowMs - this.#atMs) * rate.perSecond) / 1000);
     }
     this.#atMs = nowMs;
-    if (this.#tokens < 1) return false;
-    this.#tokens -= 1;
+    if (this.#tokens < count) return false;
+    this.#tokens -= count;
     return true;
   }
 }

@@ -7,8 +7,8 @@ import type { Member } from "./bridge/presence.ts";
 import type { ConnectionCounts } from "./connection-counts.ts";
 import type { Payload, Socket } from "./engine/engine.ts";
 import { type CloseReason, closeRules, FanwireError } from "./errors.ts";
+import { InboundRates } from "./inbound-rates.ts";
 import type { Limits } from "./limits.ts";
-import { type Rate, TokenBucket } from "./rate.ts";
 import { payloadBytes, type WireFormat } from "./wire/format.ts";
 import type { ClientFrame, ServerFrame } from "./wire/frames.ts";
 import { frameId, parseClientFrame } from "./wire/inbound.ts";
@@ -18,8 +18,10 @@ export interface SessionHost {
   readonly limits: Limits;
   readonly now: () => number;
   readonly counts: ConnectionCounts;
-  /** Resolves to who the connection is, or rejects with a FanwireError `unauthorized`. */
+  /** Resolves to who the connection is, or rejects: with a FanwireError `unauthorized`, or where it cannot tell. */
   authenticate(credential: string | undefined): Claims | Promise<Claims>;
+  /** Counts a user's connection. Throws FanwireError `too-many` where the user has too many of them. */
+  authenticated(userId: string): void;
   /** The connection is authenticated: joins what it joins by itself, sends `connected`. Requests wait until it resolves. */
   welcome(session: Session): Promise<void>;
   /** Does what a frame asks for, now or later; answers go through `reply` and `fail`. Throws FanwireError. */
@@ -29,9 +31,6 @@ export interface SessionHost {
   /** `reason`: why the server closed the connection, if it did. */
   ended(session: Session, code: number, reason: CloseReason | undefined): void;
 }
-
-/** Bad frames above the burst are forgiven at this rate. */
-const badFramesForgivenPerSecond = 1;
 
 export class Session implements Subscriber {
   readonly id: string;
@@ -56,9 +55,8 @@ export class Session implements Subscriber {
   /** When the peer was pinged, if nothing has come from it since. */
   #pingedAtMs: number | undefined;
   #isOverdue = false;
-  readonly #frames: TokenBucket;
-  readonly #refusals: TokenBucket;
-  readonly #badFrames: TokenBucket;
+  /** There from the first frame on. */
+  #rates: InboundRates | undefined;
   /** Per topic the last operation that has not finished, while there is one. */
   #tails: Map<string, Promise<void>> | undefined;
   #calls: Set<AbortController> | undefined;
@@ -79,11 +77,7 @@ export class Session implements Subscriber {
     this.format = format;
     this.#credential = credential;
     this.autoJoin = autoJoin;
-    const now = host.now();
-    this.#lastSeenMs = now;
-    this.#frames = new TokenBucket(this.#frameRate, now);
-    this.#refusals = new TokenBucket(this.#frameRate, now);
-    this.#badFrames = new TokenBucket(this.#badFrameRate, now);
+    this.#lastSeenMs = host.now();
   }
 
   get socket(): Socket<Session> {
@@ -112,12 +106,10 @@ export class Session implements Subscriber {
     return this.#isOver;
   }
 
-  get #frameRate(): Rate {
-    return { burst: this.#host.limits.frameBurst, perSecond: this.#host.limits.framesPerSecond };
-  }
-
-  get #badFrameRate(): Rate {
-    return { burst: this.#host.limits.badFrameBurst, perSecond: badFramesForgivenPerSecond };
+  /** How fast the client may send. */
+  get rates(): InboundRates {
+    this.#rates ??= new InboundRates(this.#host.limits, this.#host.now());
+    return this.#rates;
   }
 
   /** The handshake is done. Never rejects: the peer is told by a close code. */
@@ -126,8 +118,10 @@ export class Session implements Subscriber {
     const credential = this.#credential;
     this.#credential = undefined;
     try {
-      this.#claims = await this.#host.authenticate(credential);
+      const claims = await this.#host.authenticate(credential);
       if (this.#isOver) return;
+      this.#host.authenticated(claims.userId);
+      this.#claims = claims;
       await this.#host.welcome(this);
       if (this.#isOver) return;
       this.#isReady = true;
@@ -326,30 +320,19 @@ export class Session implements Subscriber {
     try {
       const value = this.format.decode(payload);
       id = frameId(value);
-      if (!this.#frames.take(this.#frameRate, now())) throw this.#overRate();
+      this.rates.take(bytes, now());
       this.#host.handle(this, parseClientFrame(value), bytes);
     } catch (failure) {
-      this.#refuse(id, failure);
+      this.#refuse(id, failure, bytes);
     }
   }
 
-  #overRate(): FanwireError {
-    const { frameBurst, framesPerSecond } = this.#host.limits;
-    return new FanwireError(
-      "rate-limited",
-      `A connection sends at most ${frameBurst} frames at once and ${framesPerSecond} a second.`,
-    );
-  }
-
-  #refuse(id: number | undefined, failure: unknown): void {
+  #refuse(id: number | undefined, failure: unknown, bytes: number): void {
     if (!(failure instanceof FanwireError)) throw failure;
     this.fail(id, failure);
     const now = this.#host.now();
-    // Who goes on after having been refused as often as it may send at once does not listen.
-    if (failure.code === "rate-limited" && !this.#refusals.take(this.#frameRate, now)) {
-      this.close("rate-limited");
-    }
+    if (failure.code === "rate-limited" && !this.rates.refused(bytes, now)) this.close("rate-limited");
     const isBad = failure.code === "bad-frame" || failure.code === "unknown-type";
-    if (isBad && !this.#badFrames.take(this.#badFrameRate, now)) this.close("protocol-error");
+    if (isBad && !this.rates.bad(now)) this.close("protocol-error");
   }
 }

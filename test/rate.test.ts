@@ -10,6 +10,18 @@ test("a burst is let through at once and no more", () => {
   expect(bucket.take(rate, 100)).toBe(true);
 });
 
+test("several are taken at once or not at all, and fractions add up", () => {
+  const rate = { burst: 10, perSecond: 1 };
+  const bucket = new TokenBucket(rate, 0);
+  expect([8, 3, 1.5, 0.5, 0.5].map((count) => bucket.take(rate, 0, count))).toEqual([
+    true,
+    false,
+    true,
+    true,
+    false,
+  ]);
+});
+
 test("over any time it lets through at most the burst and what has refilled, and everything that keeps to the rate", () => {
   const rates = fc.record({
     burst: fc.integer({ min: 1, max: 50 }),

@@ -15,7 +15,9 @@ const limits = {
   // Without the feeder a socket that stops reading would soon be over it, and be cut.
   hardBufferedBytes: 2 * kib * kib,
   ringPublications: 16,
+  // Its publishers are in a hurry: they are not what this is about either.
   frameBurst: 100_000,
+  bytesBurst: 64 * kib * kib,
   // Who does not read cannot answer pings; this is not about them.
   heartbeatMs: 60_000,
   heartbeatTimeoutMs: 50_000,

@@ -2,9 +2,11 @@
 
 import { describe, setDefaultTimeout } from "bun:test";
 import type { EngineName } from "../support/engine-host.ts";
+import { abuse } from "./protocol/abuse.ts";
 import { draining } from "./protocol/draining.ts";
 import { endpoints } from "./protocol/endpoints.ts";
 import { heartbeat } from "./protocol/heartbeat.ts";
+import { keys } from "./protocol/keys.ts";
 import { limits } from "./protocol/limits.ts";
 import { metrics } from "./protocol/metrics.ts";
 import { presence } from "./protocol/presence.ts";
@@ -27,4 +29,6 @@ export function protocolContract(engine: EngineName): void {
   draining(engine);
   endpoints(engine);
   metrics(engine);
+  keys(engine);
+  abuse(engine);
 }

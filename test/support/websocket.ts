@@ -19,6 +19,8 @@ export type Message = string | Buffer;
 export interface ConnectOptions {
   /** Default `127.0.0.1`. */
   readonly host?: string;
+  /** The address to come from, such as `127.0.0.2`. Default: whatever the system takes. */
+  readonly localAddress?: string;
   /** Path with query. Default `/`. */
   readonly path?: string;
   /** Offered in this order in one header. */
@@ -63,7 +65,11 @@ export class HandshakeRefused extends Error {
 
 /** Opens a connection. Rejects with `HandshakeRefused`, or with the socket's error. */
 export async function connect(port: number, options: ConnectOptions = {}): Promise<WebSocketClient> {
-  const socket = connectTcp({ port, host: options.host ?? "127.0.0.1" });
+  const socket = connectTcp({
+    port,
+    host: options.host ?? "127.0.0.1",
+    ...(options.localAddress !== undefined && { localAddress: options.localAddress }),
+  });
   const key = randomBytes(16).toString("base64");
   socket.write(Buffer.concat([Buffer.from(handshake(port, key, options)), options.early ?? Buffer.of()]));
   const { head, rest } = await within(options.deadlineMs ?? 5_000, readHead(socket), () => "the handshake");

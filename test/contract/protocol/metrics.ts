@@ -138,7 +138,7 @@ export function metrics(engine: EngineName): void {
     });
 
     test("show the bytes that a stopped reader leaves waiting, and that it is behind", async () => {
-      const limits = { softBufferedBytes: 65_536, sweepBytes: 65_536 };
+      const limits = { softBufferedBytes: 65_536, sweepBytes: 65_536, bytesBurst: 67_108_864 };
       const port = await start({ apiKeys: [key], limits });
       const slow = await Peer.connect(port);
       await slow.request({ type: "subscribe", topic: "room:1" });

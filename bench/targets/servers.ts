@@ -34,7 +34,15 @@ const commands: Record<Arm, Record<EngineName, readonly string[]>> = {
 export const apiKey = "the-key-of-a-benchmark";
 
 /** A benchmark's clients are few and busy: what protects a node from that is set high, everything else stays the default. */
-const config = { apiKeys: [apiKey], limits: { frameBurst: 1_000_000, framesPerSecond: 1_000_000 } };
+const config = {
+  apiKeys: [apiKey],
+  limits: {
+    frameBurst: 1_000_000,
+    framesPerSecond: 1_000_000,
+    bytesBurst: 1_073_741_824,
+    bytesPerSecond: 1_073_741_824,
+  },
+};
 
 /** Starts fanwire or the bare engine. */
 export async function startServer(arm: Arm, engine: EngineName): Promise<ServerProcess> {

@@ -134,29 +134,6 @@ describe("precedence", () => {
     ]);
   });
 
-  test("a key set, by URL or by file, ends development mode, and a key set's URL is kept in one form", () => {
-    const byUrl = loadOptions({ FANWIRE_JWKS_URL: "HTTPS://Example.com/keys", FANWIRE_HOST: "::" }, noFile);
-    expect([byUrl.jwksUrl, developmentMode(byUrl)]).toEqual(["https://example.com/keys", false]);
-    const byFile = withFile('{"jwksFile": "/keys", "jwtIssuer": "us", "host": "0.0.0.0"}');
-    expect([byFile.jwksFile, byFile.jwtIssuer, developmentMode(byFile)]).toEqual(["/keys", "us", false]);
-  });
-
-  test("API keys are a list, separated by commas in the variable", () => {
-    expect(resolveOptions({}).apiKeys).toEqual([]);
-    const keys = ["first-of-the-two-keys", "second~of!the+two/keys=="];
-    expect(loadOptions({ FANWIRE_API_KEY: keys.join(" , ") }, noFile).apiKeys).toEqual(keys);
-    expect(resolveOptions({ apiKeys: keys }).apiKeys).toEqual(keys);
-  });
-
-  test("a second listener is on loopback unless told otherwise, and may share port or host with the first", () => {
-    expect(resolveOptions({}).adminPort).toBeUndefined();
-    const options = loadOptions({ FANWIRE_ADMIN_PORT: "9002" }, noFile);
-    expect([options.adminHost, options.adminPort]).toEqual(["127.0.0.1", 9002]);
-    expect(resolveOptions({ port: 0, adminPort: 0 }).adminPort).toBe(0);
-    const both = { jwtSecret: secret, adminPort: 9001, adminHost: "::" };
-    expect(resolveOptions(both).adminHost).toBe("::");
-  });
-
   test("development mode accepts every spelling of loopback", () => {
     for (const host of ["127.0.0.1", "127.1.2.3", "::1", "localhost"]) {
       expect(resolveOptions({ host }).host).toBe(host);
@@ -216,27 +193,6 @@ const refusedVariables: [Record<string, string>, string][] = [
   [
     { FANWIRE_ADMIN_HOST: "0.0.0.0", FANWIRE_ADMIN_PORT: "0" },
     'FANWIRE_ADMIN_HOST is "0.0.0.0": must be loopback (127.0.0.1, ::1, localhost) while none of',
-  ],
-  [{ FANWIRE_JWKS_URL: "" }, 'FANWIRE_JWKS_URL is "": must be an http or https URL without credentials'],
-  [{ FANWIRE_JWKS_URL: "file:///etc/keys" }, 'FANWIRE_JWKS_URL is "file:///etc/keys": must be an http or'],
-  [{ FANWIRE_JWKS_URL: "https://" }, 'FANWIRE_JWKS_URL is "https://": must be an http or https URL'],
-  [{ FANWIRE_JWKS_URL: "http://a/#b" }, 'FANWIRE_JWKS_URL is "http://a/#b": must be an http or https URL'],
-  [
-    { FANWIRE_JWKS_URL: "http://a:hunter2@b/" },
-    'FANWIRE_JWKS_URL is "http://…@b/": must be an http or https',
-  ],
-  [{ FANWIRE_JWKS_FILE: "" }, 'FANWIRE_JWKS_FILE is "": must be a path'],
-  [
-    { FANWIRE_JWKS_URL: "http://a/", FANWIRE_JWT_SECRET: secret },
-    "FANWIRE_JWKS_URL is set: must be absent where FANWIRE_JWT_SECRET (jwtSecret) is set",
-  ],
-  [
-    { FANWIRE_JWKS_FILE: "/a", FANWIRE_JWT_SECRET: secret },
-    "FANWIRE_JWKS_FILE is set: must be absent where FANWIRE_JWT_SECRET (jwtSecret) is set",
-  ],
-  [
-    { FANWIRE_JWKS_FILE: "/a", FANWIRE_JWKS_URL: "http://a/" },
-    "FANWIRE_JWKS_FILE is set: must be absent where FANWIRE_JWKS_URL (jwksUrl) is set",
   ],
   [{ FANWIRE_ALLOWED_ORIGINS: "" }, 'FANWIRE_ALLOWED_ORIGINS is "": must be a list of `scheme://host`'],
   [{ FANWIRE_ALLOWED_ORIGINS: "*" }, 'FANWIRE_ALLOWED_ORIGINS is "*": must be a list'],
@@ -359,14 +315,6 @@ const contradictions: [InputOptions, string][] = [
   [
     { limits: { maxFrameBytes: 1_048_576, bytesBurst: 1_048_575 } },
     "limits.bytesBurst is 1048575: must be at least maxFrameBytes, which is 1048576",
-  ],
-  [
-    { limits: { jwksTimeoutMs: 5000 } },
-    "limits.jwksTimeoutMs is 5000: must be less than authTimeoutMs, which is 5000",
-  ],
-  [
-    { limits: { jwksRefreshMs: 9999 } },
-    "limits.jwksCooldownMs is 10000: must be at most jwksRefreshMs, which is 9999",
   ],
   [
     { limits: { drainCloseMs: 10_000 } },

@@ -123,7 +123,27 @@ export function bodyContract(host: HostInUse, engine: EngineName): void {
     for (const length of [2 * most + 1, 4_000_000_000, Number.MAX_SAFE_INTEGER]) {
       const connection = await open();
       connection.write(head("POST", "/body", `Content-Length: ${length}`));
-      expect((await connection.answer())?.status).toBe(413);
+      const answer = await connection.answer();
+      expect([answer?.status, answer?.body.toString()]).toEqual([413, "too-large"]);
+      await connection.closed();
+    }
+  });
+
+  test("that are somewhat too large are refused when they have come whole: who writes first, reads the answer", async () => {
+    const length = 2 * most;
+    for (const start of [
+      head("POST", "/body", `Content-Length: ${length}`),
+      head("POST", "/body", chunked),
+    ]) {
+      const isChunked = start.includes(chunked);
+      const connection = await open();
+      connection.write(start);
+      connection.write(isChunked ? chunk(pattern(length - 1)) : pattern(length - 1));
+      const answer = connection.answer();
+      const early = await Promise.race([answer, new Promise((resolve) => setTimeout(resolve, 50, "none"))]);
+      expect(early).toBe("none");
+      connection.write(isChunked ? chunk("x") + chunk("") : "x");
+      expect((await answer)?.status).toBe(413);
       await connection.closed();
     }
   });

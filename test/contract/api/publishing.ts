@@ -72,7 +72,7 @@ export function publishing(setting: ApiSetting): void {
     });
 
     test("ignores fields that it does not know, and `echo`, which is for connections", async () => {
-      const { topic, peer } = await subscribed("game");
+      const { topic, peer } = await subscribed("room");
       await setting.api.post("/api/publish", { topic, data: 1, echo: false, type: "subscribe", id: -1 });
       expect(await peer.messages(1, topic)).toMatchObject([{ data: 1 }]);
     });

@@ -24,19 +24,12 @@ export class Access {
 
   mayRead(session: Session, topic: string, namespace: NamespaceOptions): boolean | Promise<boolean> {
     if (ownTopics(session.userId).includes(topic)) return true;
-    return this.#decide(session, "subscribe", topic, () => {
-      if (namespace.subscribe === "grant") return covers(session.claims.subscribe, topic, session.userId);
-      return namespace.subscribe === "members";
-    });
+    return this.#decide(session, "subscribe", topic, namespace);
   }
 
+  /** Throws FanwireError `not-subscribed` where publishing is for members. */
   mayPublish(session: Session, topic: string, namespace: NamespaceOptions): boolean | Promise<boolean> {
-    return this.#decide(session, "publish", topic, () => {
-      if (namespace.publish === "grant") return covers(session.claims.publish, topic, session.userId);
-      if (namespace.publish === "none") return false;
-      if (session.subscriptions.has(topic)) return true;
-      throw new FanwireError("not-subscribed", `Publishing to ${topic} needs a subscription to it.`);
-    });
+    return this.#decide(session, "publish", topic, namespace);
   }
 
   /** Others' `user:` topics are refused to everybody; else the application decides if it wants to, else the rules do. */
@@ -44,16 +37,36 @@ export class Access {
     session: Session,
     action: AccessRequest["action"],
     topic: string,
-    byRules: () => boolean,
+    namespace: NamespaceOptions,
   ): boolean | Promise<boolean> {
     if (topic.startsWith("user:") && topic !== `user:${session.userId}`) return false;
     const { authorize } = this.#application;
-    if (!authorize) return byRules();
+    if (!authorize) return byRules(session, action, topic, namespace);
     const { userId, info } = session.claims;
     const verdict = authorize({ action, topic, userId, info });
-    if (!(verdict instanceof Promise)) return verdict ?? byRules();
+    if (!(verdict instanceof Promise)) return verdict ?? byRules(session, action, topic, namespace);
     const { callTimeoutMs } = this.#limits;
     const late = () => new FanwireError("timeout", "Authorisation did not answer in time.");
-    return withDeadline(verdict, callTimeoutMs, late).then((answer) => answer ?? byRules());
+    return withDeadline(verdict, callTimeoutMs, late).then((answer) => {
+      return answer ?? byRules(session, action, topic, namespace);
+    });
+  }
+}
+
+function byRules(
+  session: Session,
+  action: AccessRequest["action"],
+  topic: string,
+  namespace: NamespaceOptions,
+): boolean {
+  const { userId, claims } = session;
+  switch (namespace[action]) {
+    case "grant":
+      return covers(claims[action], topic, userId);
+    case "none":
+      return false;
+    case "members":
+      if (action === "subscribe" || session.subscriptions.has(topic)) return true;
+      throw new FanwireError("not-subscribed", `Publishing to ${topic} needs a subscription to it.`);
   }
 }

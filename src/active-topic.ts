@@ -8,6 +8,7 @@ import { Lane } from "./lane.ts";
 import type { NamespaceOptions } from "./options.ts";
 import type { TopicItem, TopicLog } from "./topic-log.ts";
 import { SharedFrame, type WireFormat } from "./wire/format.ts";
+import { messageOf } from "./wire/message.ts";
 
 /** What the hub and the feeder need of a connection. */
 export interface Subscriber {
@@ -119,7 +120,7 @@ export class ActiveTopic {
       epoch: page.epoch,
       firstOffset: page.publications[0]?.offset ?? page.offset + 1,
       items: page.publications.map((publication) => ({
-        frame: new SharedFrame({ type: "message", topic: this.name, ...publication }),
+        frame: new SharedFrame(messageOf(this.name, publication)),
         publication,
         bytes: 0,
       })),

@@ -17,6 +17,7 @@ import type { Joined } from "./recovery.ts";
 import type { Requests } from "./requests.ts";
 import { Session, type SessionHost } from "./session.ts";
 import { type ClientFrame, type JoinedTopic, type MessageFrame, protocolVersion } from "./wire/frames.ts";
+import { messageOf } from "./wire/message.ts";
 
 export interface ConnectionsOptions {
   readonly nodeId: string;
@@ -262,7 +263,7 @@ export class Connections implements SessionHost {
 
 /** What a topic of mode `latest` has, as the messages a client would have got. */
 function valuesOf(topic: string, { publications = [] }: Joined): MessageFrame[] {
-  return publications.map((publication) => ({ type: "message", topic, ...publication }));
+  return publications.map((publication) => messageOf(topic, publication));
 }
 
 function announceLate(session: Session, topic: string, joined: Joined): void {

@@ -18,6 +18,7 @@ import { Stays } from "./stays.ts";
 import { StreamLog } from "./stream-log.ts";
 import { SharedFrame } from "./wire/format.ts";
 import type { Mode } from "./wire/frames.ts";
+import { messageOf } from "./wire/message.ts";
 import { namespaceOf } from "./wire/topic-name.ts";
 
 export interface HubOptions extends FeederOptions, PacerOptions {
@@ -172,7 +173,7 @@ export class Hub implements BridgeEvents {
     if (!topic || !log) return;
     this.counts.publications[topic.namespace.mode] += publications.length;
     for (const publication of publications) {
-      const frame = new SharedFrame({ type: "message", topic: name, ...publication });
+      const frame = new SharedFrame(messageOf(name, publication));
       const bytes = this.#lanes.encode(topic, frame);
       this.#lanes.makeRoom(topic, bytes);
       log.append({ frame, bytes, publication }, publication);
@@ -264,10 +265,6 @@ export class Hub implements BridgeEvents {
     const topic = this.#topics.get(name);
     if (!topic) return;
     this.counts.publications.volatile += 1;
-    this.#lanes.publishVolatile(
-      topic,
-      new SharedFrame({ type: "message", topic: name, ...publication }),
-      except,
-    );
+    this.#lanes.publishVolatile(topic, new SharedFrame(messageOf(name, publication)), except);
   }
 }

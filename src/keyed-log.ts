@@ -4,6 +4,7 @@
 import type { KeyedRule, Position, PositionedPublication } from "./bridge/bridge.ts";
 import type { Located, TopicItem, TopicLog } from "./topic-log.ts";
 import { SharedFrame } from "./wire/format.ts";
+import { messageOf } from "./wire/message.ts";
 
 interface Entry {
   readonly cursor: number;
@@ -111,7 +112,7 @@ export class KeyedLog implements TopicLog {
     this.#newest.clear();
     this.#removed.clear();
     for (const publication of values) {
-      const frame = new SharedFrame({ type: "message", topic: this.#topic, ...publication });
+      const frame = new SharedFrame(messageOf(this.#topic, publication));
       this.#put({ frame, bytes: 0, publication }, publication);
     }
     this.#next = this.#position.offset + 1 + this.#shift;

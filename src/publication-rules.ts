@@ -1,6 +1,5 @@
 // Which fields of a publication belong to which mode, and what of them is kept.
 
-import type { Publication } from "./bridge/bridge.ts";
 import { FanwireError } from "./errors.ts";
 import type { Mode } from "./wire/frames.ts";
 
@@ -25,26 +24,6 @@ export function checkPublication({ key, removed, idempotencyKey, echo }: Fields,
   if (mode !== "volatile" && echo === false) {
     throw mismatch("`echo: false` is for volatile topics: others reach everybody.");
   }
-}
-
-interface Content {
-  readonly data: unknown;
-  readonly event?: string | undefined;
-  readonly key?: string | undefined;
-  readonly removed?: boolean | undefined;
-}
-
-/** `userId`: the publisher, or nobody. */
-export function publicationOf(content: Content, timestamp: number, userId: string | undefined): Publication {
-  const { data, event, key, removed } = content;
-  return {
-    data,
-    timestamp,
-    ...(event !== undefined && { event }),
-    ...(key !== undefined && { key }),
-    ...(removed && { removed }),
-    ...(userId !== undefined && { userId }),
-  };
 }
 
 /** How an idempotency key is told apart from other users' of the same name. Those of servers belong to the empty user id. */

@@ -5,9 +5,10 @@ import { FanwireError } from "./errors.ts";
 import type { Hub } from "./hub.ts";
 import type { Limits } from "./limits.ts";
 import type { NamespaceOptions } from "./options.ts";
-import { checkPublication, publicationOf, scopedKey } from "./publication-rules.ts";
+import { checkPublication, scopedKey } from "./publication-rules.ts";
 import { checkData, copyData, type DataRule } from "./wire/data.ts";
 import type { ServerPublication } from "./wire/inbound-api.ts";
+import { publicationOf } from "./wire/message.ts";
 import { checkTopicName } from "./wire/topic-name.ts";
 
 export interface PublicationsOptions {

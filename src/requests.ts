@@ -11,7 +11,7 @@ import type { Hub } from "./hub.ts";
 import type { Limits } from "./limits.ts";
 import type { Log } from "./log.ts";
 import { presenceAnswer } from "./presence-answer.ts";
-import { checkPublication, publicationOf, scopedKey } from "./publication-rules.ts";
+import { checkPublication, scopedKey } from "./publication-rules.ts";
 import { checkFormat, checkHistory, checkPresence } from "./reading-rules.ts";
 import type { Joined } from "./recovery.ts";
 import type { Session } from "./session.ts";
@@ -27,6 +27,7 @@ import type {
   SubscribeFrame,
   UnsubscribeFrame,
 } from "./wire/frames.ts";
+import { publicationOf } from "./wire/message.ts";
 
 export interface RequestsOptions {
   readonly hub: Hub;
@@ -51,7 +52,16 @@ export class Requests {
     this.#calls = new Map(Object.entries(options.application.calls ?? {}));
   }
 
+  /** Throws FanwireError. */
   handle(session: Session, frame: ClientFrame, frameBytes: number): void {
+    try {
+      this.#handle(session, frame, frameBytes);
+    } catch (failure) {
+      throw this.#asFanwireError(failure);
+    }
+  }
+
+  #handle(session: Session, frame: ClientFrame, frameBytes: number): void {
     switch (frame.type) {
       case "ping":
         this.#ping(session, frame.id);
@@ -121,40 +131,39 @@ export class Requests {
     checkPublication(frame, namespace.mode);
     checkData(frame.data, { maxDepth: this.#options.limits.maxDataDepth, binary: namespace.binary });
     const publication = publicationOf(frame, this.#options.now(), session.userId);
-    this.#inOrder(session, frame.topic, frame.id, () => {
-      const allowed = this.#access.mayPublish(session, frame.topic, namespace);
-      return whenAllowed(allowed, frame, () => {
-        const { mode } = namespace;
-        if (mode !== "volatile") return void this.#append(session, frame, publication, mode);
-        this.#options.hub.publishVolatile(
-          frame.topic,
-          publication,
-          frame.echo === false ? session : undefined,
-        );
-        this.accepted.volatile += 1;
-        session.reply(frame.id, {});
-        return undefined;
-      });
-    });
+    const mayPublish = () => this.#access.mayPublish(session, frame.topic, namespace);
+    const publish = () => this.#publishNow(session, frame, publication, namespace.mode);
+    if (session.isBusyWith(frame.topic)) {
+      this.#inOrder(session, frame.topic, frame.id, () => whenAllowed(mayPublish(), frame, publish));
+      return;
+    }
+    // The usual case, at a game's rates: nothing to wait for, so nothing is put in line.
+    const allowed = mayPublish();
+    if (typeof allowed === "boolean") void whenAllowed(allowed, frame, publish);
+    else this.#inOrder(session, frame.topic, frame.id, () => whenAllowed(allowed, frame, publish));
   }
 
-  /** Hands a publication to the bridge, which keeps the order of the calls: nothing has to wait for its answer. */
-  async #append(session: Session, frame: PublishFrame, publication: Publication, mode: Mode): Promise<void> {
-    try {
-      session.enter();
-    } catch (failure) {
-      return session.fail(frame.id, this.#asFanwireError(failure));
+  #publishNow(session: Session, frame: PublishFrame, publication: Publication, mode: Mode): undefined {
+    if (mode === "volatile") {
+      this.#options.hub.publishVolatile(frame.topic, publication, frame.echo === false ? session : undefined);
+      this.accepted.volatile += 1;
+      session.reply(frame.id, {});
+      return;
     }
-    try {
-      const key = scopedKey(session.userId, frame.idempotencyKey);
-      const { epoch, offset } = await this.#options.bridge.publish(frame.topic, publication, key);
-      this.accepted[mode] += 1;
-      session.reply(frame.id, { epoch, offset });
-    } catch (failure) {
-      session.fail(frame.id, this.#asFanwireError(failure));
-    } finally {
-      session.leave();
-    }
+    session.enter();
+    const key = scopedKey(session.userId, frame.idempotencyKey);
+    // The bridge keeps the order of the calls: nothing has to wait for its answer.
+    this.#options.bridge.publish(frame.topic, publication, key).then(
+      ({ epoch, offset }) => {
+        this.accepted[mode] += 1;
+        session.leave();
+        session.reply(frame.id, { epoch, offset });
+      },
+      (failure: unknown) => {
+        session.leave();
+        session.fail(frame.id, this.#asFanwireError(failure));
+      },
+    );
   }
 
   #history(session: Session, frame: HistoryFrame): void {

@@ -240,6 +240,11 @@ export class Session implements Subscriber {
     return running;
   }
 
+  /** Whether an operation on this topic has not finished. */
+  isBusyWith(topic: string): boolean {
+    return this.#tails?.has(topic) ?? false;
+  }
+
   /** The controller whose signal a call's handler gets; it aborts when the connection ends. */
   startCall(): AbortController {
     const controller = new AbortController();

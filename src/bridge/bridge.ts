@@ -100,7 +100,8 @@ export interface Bridge extends Presence {
   /** Ends delivery of a topic, at once. */
   leave(topic: string): void;
   /**
-   * Appends to the topic's history and hands the publication to every node that joined, this one included. Publications one
+   * Appends to the topic's history and hands the publication to every node that joined, this one included. The publication is
+   * the bridge's own from then on. Publications one
    * node makes to one topic keep the order of the calls. The publication is delivered here before the promise resolves.
    *
    * `idempotencyKey`: a second publication of the topic under the same key is not made; it answers the first one's position.

@@ -1,5 +1,6 @@
 // One `stream` topic in memory: epoch, offsets and retained publications. Pure; takes the time as argument.
 
+import { placeAt } from "../wire/message.ts";
 import type { HistoryPage, HistoryRule, Position, PositionedPublication, Publication } from "./bridge.ts";
 
 /** Below this many dead slots at the front, compacting the array costs more than it frees. */
@@ -28,7 +29,7 @@ export class StoredHistory {
 
   append(publication: Publication, nowMs: number): PositionedPublication {
     this.#offset += 1;
-    const positioned = { ...publication, offset: this.#offset };
+    const positioned = placeAt(publication, this.#offset);
     this.#publications.push(positioned);
     this.expire(nowMs);
     return positioned;

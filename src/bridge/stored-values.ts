@@ -1,6 +1,7 @@
 // One `latest` topic in memory: epoch, offset and the newest publication of each key. Pure; takes the time as argument.
 
 import { FanwireError } from "../errors.ts";
+import { placeAt } from "../wire/message.ts";
 import type { KeyedRule, Position, PositionedPublication, Publication } from "./bridge.ts";
 
 export class StoredValues {
@@ -38,7 +39,7 @@ export class StoredValues {
       throw new FanwireError("too-many", `A topic here has at most ${maxKeys} keys.`);
     }
     this.#offset += 1;
-    const positioned = { ...publication, offset: this.#offset };
+    const positioned = placeAt(publication, this.#offset);
     this.#values.delete(key);
     this.#values.set(key, positioned);
     this.#removals.delete(key);

@@ -4,16 +4,24 @@ import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { api, apiPlanOf } from "./api.ts";
 import { reportApi } from "./api-report.ts";
+import { churn, churnPlanOf } from "./churn.ts";
+import { reportChurn } from "./churn-report.ts";
+import { coalescing, coalescingPlanOf } from "./coalescing.ts";
+import { reportCoalescing } from "./coalescing-report.ts";
 import { fanout, fanoutPlanOf } from "./fanout.ts";
 import { reportFanout } from "./fanout-report.ts";
 import { javascript, javascriptPlanOf } from "./javascript.ts";
 import { reportJavascript } from "./javascript-report.ts";
 import { machineFacts } from "./measure/machine.ts";
 import { exitCode, type Part, writeResult } from "./measure/report.ts";
+import { memory, memoryPlanOf } from "./memory.ts";
+import { reportMemory } from "./memory-report.ts";
 import { parseSettings, type RunSettings, UsageError, usage } from "./settings.ts";
 import { slow, slowPlanOf } from "./slow.ts";
 import { reportSlow } from "./slow-report.ts";
 import { build, cores } from "./targets/servers.ts";
+import { ticker, tickerPlanOf } from "./ticker.ts";
+import { reportTicker } from "./ticker-report.ts";
 
 type Scenario = (settings: RunSettings) => AsyncGenerator<Part>;
 
@@ -33,11 +41,31 @@ async function* runApi(settings: RunSettings): AsyncGenerator<Part> {
   for await (const comparison of api(settings)) yield reportApi(comparison, settings);
 }
 
+async function* runMemory(settings: RunSettings): AsyncGenerator<Part> {
+  for await (const comparison of memory(settings)) yield reportMemory(comparison, settings);
+}
+
+async function* runChurn(settings: RunSettings): AsyncGenerator<Part> {
+  for await (const run of churn(settings)) yield reportChurn(run, settings);
+}
+
+async function* runTicker(settings: RunSettings): AsyncGenerator<Part> {
+  for await (const comparison of ticker(settings)) yield reportTicker(comparison, settings);
+}
+
+async function* runCoalescing(settings: RunSettings): AsyncGenerator<Part> {
+  for await (const comparison of coalescing(settings)) yield reportCoalescing(comparison, settings);
+}
+
 const scenarios: Record<string, { run: Scenario; plan: (settings: RunSettings) => object }> = {
   api: { run: runApi, plan: apiPlanOf },
+  churn: { run: runChurn, plan: churnPlanOf },
+  coalescing: { run: runCoalescing, plan: coalescingPlanOf },
   fanout: { run: runFanout, plan: fanoutPlanOf },
   javascript: { run: runJavascript, plan: javascriptPlanOf },
+  memory: { run: runMemory, plan: memoryPlanOf },
   slow: { run: runSlow, plan: slowPlanOf },
+  ticker: { run: runTicker, plan: tickerPlanOf },
 };
 
 /** Every thread of this process, the garbage collector's included: nothing of the generator may run on the server's core. */

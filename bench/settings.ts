@@ -18,10 +18,11 @@ export interface RunSettings {
   readonly json: boolean;
 }
 
-export const usage = `usage: npm run bench -- <fanout | slow | javascript | api> [options]
+export const usage = `usage: npm run bench -- <name> [options]
+  names: api, churn, coalescing, fanout, javascript, memory, slow, ticker
   --engine bun|uws       only this engine       (default: both)
   --format json|msgpack  only this wire format  (default: fanout and api both, else json)
-  --mode volatile|stream only this mode         (fanout; default: both)
+  --mode volatile|stream only this mode         (fanout, coalescing; default: both)
   --rounds N             rounds of paired windows
   --seed N               seed of schedules and resampling (default: 1)
   --quick                seconds instead of minutes, without a verdict

@@ -82,9 +82,15 @@ export class PublishFrames {
   readonly #frame: Buffer;
   readonly #place: SequencePlace;
 
-  constructor(format: Format, topic: string, textBytes: number) {
+  /** `key`: of a `latest` topic. */
+  constructor(format: Format, topic: string, textBytes: number, key?: string) {
     const data = { seq: firstSequence, text: "x".repeat(textBytes) };
-    this.#frame = clientFrame(format, { type: "publish", topic, data });
+    this.#frame = clientFrame(format, {
+      type: "publish",
+      topic,
+      ...(key !== undefined && { key }),
+      data,
+    });
     this.#place = new SequencePlace(format);
   }
 

@@ -70,6 +70,16 @@ export interface Line {
   readonly worstResidual: number;
 }
 
+/** Plain least squares: for points whose noise does not grow with them. */
+export function leastSquares(points: readonly Point[]): Pick<Line, "intercept" | "slope"> {
+  const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  const x = mean(points.map((point) => point.x));
+  const y = mean(points.map((point) => point.y));
+  const rise = mean(points.map((point) => (point.x - x) * (point.y - y)));
+  const slope = rise / mean(points.map((point) => (point.x - x) ** 2));
+  return { slope, intercept: y - slope * x };
+}
+
 /**
  * Least squares of the *relative* error (weights 1/y²). The noise of a CPU figure grows with the figure; unweighted, the
  * point at a thousand subscribers would decide alone what the intercept is.

@@ -25,7 +25,7 @@ export interface ServerProcess {
 
 const bun = process.execPath;
 
-const commands: Record<Arm, Record<EngineName, readonly string[]>> = {
+export const commands: Record<Arm, Record<EngineName, readonly string[]>> = {
   fanwire: { bun: [bun, "src/main.ts"], uws: ["node", "dist/main.js"] },
   bare: { bun: [bun, "bench/targets/bare-bun.ts"], uws: ["node", "bench/targets/bare-uws.mjs"] },
 };
@@ -34,7 +34,7 @@ const commands: Record<Arm, Record<EngineName, readonly string[]>> = {
 export const apiKey = "the-key-of-a-benchmark";
 
 /** A benchmark's clients are few and busy: what protects a node from that is set high, everything else stays the default. */
-const config = {
+export const config = {
   apiKeys: [apiKey],
   limits: {
     frameBurst: 1_000_000,
@@ -106,7 +106,7 @@ export function build(): void {
 }
 
 /** taskset becomes the command it starts, so the child's process id is the server's own. */
-async function startPinned(command: readonly string[], environment: Record<string, string>) {
+export async function startPinned(command: readonly string[], environment: Record<string, string>) {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("FANWIRE_"));
   const child = spawn("taskset", ["-c", String(cores.server), ...command], {
     cwd: root,

@@ -4,6 +4,7 @@ import type { Bridge } from "./bridge/bridge.ts";
 import type { Member } from "./bridge/presence.ts";
 import type { Socket } from "./engine/engine.ts";
 import type { CloseReason } from "./errors.ts";
+import { type FewMap, FewSet } from "./few.ts";
 import { Lane } from "./lane.ts";
 import type { NamespaceOptions } from "./options.ts";
 import type { TopicItem, TopicLog } from "./topic-log.ts";
@@ -16,7 +17,7 @@ export interface Subscriber {
   readonly format: WireFormat;
   /** Who it is, for those who see who is in a topic. */
   readonly member: Member;
-  readonly subscriptions: Map<string, Subscription>;
+  readonly subscriptions: FewMap<Subscription>;
   /** The subscriptions the feeder serves at the moment; undefined where the engine serves all, as nearly always. */
   behind: Set<Subscription> | undefined;
   /** Since when `behind` has been there. */
@@ -24,12 +25,14 @@ export interface Subscriber {
   close(reason: CloseReason): void;
 }
 
+/** One for all: a subscription has no page but while it is behind. */
+export const noItems: readonly TopicItem[] = [];
+
 /**
  * One subscriber's membership in one topic. `live`: its socket is on the native topic. Otherwise it is on its way to its
  * first position, or behind the head and fed from `cursor`.
  */
 export class Subscription {
-  readonly topic: ActiveTopic;
   readonly subscriber: Subscriber;
   /** Where it is live, or will be. */
   readonly lane: Lane;
@@ -41,7 +44,7 @@ export class Subscription {
   /** Where the topic stood when this subscriber began to know it; 0 where it came back with a position. */
   newSince = 0;
   /** Items read from history: what the cursors from `pageCursor` on stand for. */
-  page: readonly TopicItem[] = [];
+  page: readonly TopicItem[] = noItems;
   pageCursor = 0;
   /** Whether history or a snapshot is being waited for. */
   waiting = false;
@@ -49,9 +52,17 @@ export class Subscription {
   hasResynced = false;
 
   constructor(lane: Lane, subscriber: Subscriber) {
-    this.topic = lane.topic;
     this.lane = lane;
     this.subscriber = subscriber;
+  }
+
+  get topic(): ActiveTopic {
+    return this.lane.topic;
+  }
+
+  /** Of the subscriber's subscriptions. */
+  get key(): string {
+    return this.topic.name;
   }
 }
 
@@ -66,7 +77,7 @@ export interface HistoryItems {
 export class ActiveTopic {
   readonly name: string;
   readonly namespace: NamespaceOptions;
-  readonly members = new Set<Subscription>();
+  readonly members = new FewSet<Subscription>();
   /** Of everybody who asked for no rate of their own. */
   readonly direct: Lane;
   /** By rate, of those who did. Undefined while there are none, as nearly always. */

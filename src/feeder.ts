@@ -2,7 +2,13 @@
 // The engine drops silently above its byte limit, so nothing here lets a socket come near it. Knows no session and no frame
 // but `reset`.
 
-import type { ActiveTopic, HistoryItems, Subscriber, Subscription } from "./active-topic.ts";
+import {
+  type ActiveTopic,
+  type HistoryItems,
+  noItems,
+  type Subscriber,
+  type Subscription,
+} from "./active-topic.ts";
 import type { Bridge } from "./bridge/bridge.ts";
 import type { DeliveryCountsByMode } from "./delivery-counts.ts";
 import type { Lane } from "./lane.ts";
@@ -22,7 +28,7 @@ function next(subscription: Subscription): Located {
   if (subscription.cursor < log.next) {
     const item = subscription.page[subscription.cursor - subscription.pageCursor];
     if (item) return { at: "item", item, next: subscription.cursor + 1 };
-    subscription.page = [];
+    subscription.page = noItems;
   }
   return log.locate(subscription.cursor, subscription.newSince);
 }
@@ -173,7 +179,7 @@ export class Feeder {
       for (const member of topic.members) {
         const { subscriber } = member;
         if (member.live && subscriber.socket.bufferedBytes() > this.#limits.softBufferedBytes) {
-          for (const subscription of subscriber.subscriptions.values()) this.#takeOff(subscription, "slow");
+          for (const subscription of subscriber.subscriptions) this.#takeOff(subscription, "slow");
         }
       }
     }
@@ -189,21 +195,21 @@ export class Feeder {
 
   #goLive(subscription: Subscription): void {
     const { lane, subscriber, topic } = subscription;
-    const { index } = subscriber.format;
+    const { format } = subscriber;
     // What the lane still holds back has been sent to this subscriber. Of a `latest` topic it may see it again.
     if (topic.namespace.mode === "stream") this.#lanes.serve(lane);
     subscription.live = true;
-    subscription.page = [];
-    lane.live[index]! += 1;
-    subscriber.socket.subscribe(lane.native[index]!);
+    subscription.page = noItems;
+    lane.live[format.index]! += 1;
+    subscriber.socket.subscribe(lane.native(format));
   }
 
   #leaveNative(subscription: Subscription): void {
     const { lane, subscriber } = subscription;
-    const { index } = subscriber.format;
+    const { format } = subscriber;
     subscription.live = false;
-    lane.live[index]! -= 1;
-    subscriber.socket.unsubscribe(lane.native[index]!);
+    lane.live[format.index]! -= 1;
+    subscriber.socket.unsubscribe(lane.native(format));
   }
 
   #fallBehind(subscription: Subscription, cause: ResyncCause): void {
@@ -336,7 +342,7 @@ export class Feeder {
       this.resets += 1;
       subscriber.socket.send(this.#resetTo(topic.name, snapshot).payload(subscriber.format));
       subscription.cursor = cursor;
-      subscription.page = [];
+      subscription.page = noItems;
     }
     this.#schedule(subscriber);
   }

@@ -15,7 +15,7 @@ import type { PacerOptions } from "./pacer.ts";
 import { rateClass } from "./rate-classes.ts";
 import { type Joined, Recovery } from "./recovery.ts";
 import { Stays } from "./stays.ts";
-import { StreamLog } from "./stream-log.ts";
+import { type RingBounds, StreamLog } from "./stream-log.ts";
 import { SharedFrame } from "./wire/format.ts";
 import type { Mode } from "./wire/frames.ts";
 import { messageOf } from "./wire/message.ts";
@@ -57,10 +57,13 @@ export class Hub implements BridgeEvents {
   readonly #lingering = new Map<ActiveTopic, number>();
   readonly #lanes: Lanes;
   readonly #stays: Stays;
+  readonly #ringBounds: RingBounds;
   #alive = false;
 
   constructor(options: HubOptions) {
     this.#options = options;
+    const { ringPublications: items, ringBytes: bytes } = options.limits;
+    this.#ringBounds = { items, bytes };
     this.#lanes = new Lanes({
       ...options,
       published: (topic, bytes) => this.feeder.published(topic, bytes),
@@ -124,7 +127,7 @@ export class Hub implements BridgeEvents {
     topic.members.add(subscription);
     this.counts.subscriptions[topic.namespace.mode][subscriber.format.index]! += 1;
     this.#lingering.delete(topic);
-    subscriber.subscriptions.set(name, subscription);
+    subscriber.subscriptions.add(subscription);
     const waiting = topic.opening
       ? topic.opening.then(() => this.recovery.begin(subscription, wish.since, answer))
       : this.recovery.begin(subscription, wish.since, answer);
@@ -144,7 +147,7 @@ export class Hub implements BridgeEvents {
   }
 
   unsubscribeAll(subscriber: Subscriber): void {
-    for (const subscription of subscriber.subscriptions.values()) this.#leave(subscription);
+    for (const subscription of subscriber.subscriptions) this.#leave(subscription);
     subscriber.subscriptions.clear();
   }
 
@@ -155,9 +158,8 @@ export class Hub implements BridgeEvents {
   }
 
   joined(name: string, position: Position, values: readonly PositionedPublication[] = []): void {
-    const { ringPublications: items, ringBytes: bytes } = this.#options.limits;
     const topic = this.#topics.get(name);
-    if (topic?.namespace.mode === "stream") topic.log = new StreamLog(name, position, { items, bytes });
+    if (topic?.namespace.mode === "stream") topic.log = new StreamLog(name, position, this.#ringBounds);
     if (topic?.namespace.mode === "latest") {
       const rule = { maxKeys: topic.namespace.maxKeys, removalTtlMs: this.#options.limits.removalTtlMs };
       topic.log = new KeyedLog(name, position, values, rule);

@@ -18,25 +18,38 @@ export class Lane {
   readonly periodMs: number;
   /** Times a second that the subscribers asked for; undefined where they did not ask. */
   readonly rateHz: number | undefined;
-  /** The engine's topics, by the wire format's index. */
-  readonly native: readonly [string, string];
   /** How many subscriptions are live, by the wire format's index. */
   readonly live: [number, number] = [0, 0];
   /** How many subscriptions are behind: the feeder serves them. */
   behind = 0;
   /** What has been published natively: everything before this cursor of the topic's log. */
   cursor = 0;
+  /** Names of the engine's topics, from when they were first asked for: most topics need but one. */
+  #nativeJson: string | undefined;
+  #nativeMsgpack: string | undefined;
   /** About how many bytes of the log wait for the next round. */
   waitingBytes = 0;
-  /** What waits for the next round where there is no log to take it from. */
-  waiting: { readonly frame: SharedFrame; readonly except: Subscriber | undefined }[] = [];
+  /** What waits for the next round where there is no log to take it from; undefined while nothing does. */
+  waiting: { readonly frame: SharedFrame; readonly except: Subscriber | undefined }[] | undefined;
 
   constructor(topic: ActiveTopic, periodMs: number, rateHz?: number) {
     this.topic = topic;
     this.periodMs = periodMs;
     this.rateHz = rateHz;
-    const suffix = rateHz === undefined ? "" : `@${rateHz}`;
-    this.native = [`j${suffix}:${topic.name}`, `m${suffix}:${topic.name}`];
+  }
+
+  /** The engine's topic of those who are live in a format. */
+  native({ index }: WireFormat): string {
+    if (index === json.index) {
+      this.#nativeJson ??= this.#nativeName("j");
+      return this.#nativeJson;
+    }
+    this.#nativeMsgpack ??= this.#nativeName("m");
+    return this.#nativeMsgpack;
+  }
+
+  #nativeName(format: string): string {
+    return `${format}${this.rateHz === undefined ? "" : `@${this.rateHz}`}:${this.topic.name}`;
   }
 
   get isEmpty(): boolean {
@@ -59,7 +72,7 @@ export class Lane {
       const { index } = format;
       const live = this.live[index]!;
       if (live === 0) continue;
-      engine.publish(this.native[index]!, frame.payload(format), except?.socket);
+      engine.publish(this.native(format), frame.payload(format), except?.socket);
       const deliveries = isLive && except?.format === format ? live - 1 : live;
       const bytes = frame.bytes(format);
       counts.native[index]! += deliveries;

@@ -80,6 +80,7 @@ export class Lanes {
       this.#publishUnlogged(lane, frame, except);
       return;
     }
+    lane.waiting ??= [];
     lane.waiting.push({ frame, except });
     if (lane.waiting.length >= maxWaiting) this.serve(lane);
     else this.#pacer.ask(lane, lane.periodMs);
@@ -115,8 +116,8 @@ export class Lanes {
   }
 
   #serveWaiting(lane: Lane): void {
-    const { waiting } = lane;
-    lane.waiting = [];
+    const { waiting = [] } = lane;
+    lane.waiting = undefined;
     for (const { frame, except } of waiting) this.#publishUnlogged(lane, frame, except);
   }
 

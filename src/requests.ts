@@ -211,7 +211,7 @@ export class Requests {
 
   async #leaveUngranted(session: Session): Promise<string[]> {
     const left: string[] = [];
-    const topics = [...session.subscriptions.keys()].map((topic) => {
+    const topics = [...session.subscriptions].map(({ topic: { name: topic } }) => {
       return session.inOrder(topic, async () => {
         const { hub } = this.#options;
         if (await this.#access.mayRead(session, topic, hub.namespace(topic))) return;

@@ -1,6 +1,6 @@
 // The library's entry and composition root: wires the rooms into one node and lends it to an application.
 
-import { randomUUID } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import { type AdmissionRules, notFound } from "./admission.ts";
 import { createKeyCheck } from "./api/keys.ts";
 import { createApi } from "./api.ts";
@@ -352,7 +352,7 @@ function createBridge(options: Options, now: () => number): Bridge {
     maxIdempotencyKeys,
     presenceGraceMs,
     now,
-    newEpoch: () => randomUUID().slice(0, 8),
+    newEpoch: () => randomBytes(4).toString("hex"),
   });
 }
 

@@ -7,6 +7,7 @@ import type { Member } from "./bridge/presence.ts";
 import type { ConnectionCounts } from "./connection-counts.ts";
 import type { Payload, Socket } from "./engine/engine.ts";
 import { type CloseReason, closeRules, FanwireError } from "./errors.ts";
+import { FewMap } from "./few.ts";
 import { InboundRates } from "./inbound-rates.ts";
 import type { Limits } from "./limits.ts";
 import { payloadBytes, type WireFormat } from "./wire/format.ts";
@@ -35,7 +36,7 @@ export interface SessionHost {
 export class Session implements Subscriber {
   readonly id: string;
   readonly format: WireFormat;
-  readonly subscriptions = new Map<string, Subscription>();
+  readonly subscriptions = new FewMap<Subscription>();
   behind: Set<Subscription> | undefined = undefined;
   behindSinceMs = 0;
   /** Whether to join the topics that are joined for every client. */
@@ -48,7 +49,7 @@ export class Session implements Subscriber {
   #isOver = false;
   #closedFor: CloseReason | undefined;
   /** Frames that wait for authentication, or for the client to read its answers. */
-  #waiting: Payload[] = [];
+  #waiting: Payload[] | undefined;
   #waitingBytes = 0;
   #inFlight = 0;
   #lastSeenMs: number;
@@ -136,7 +137,7 @@ export class Session implements Subscriber {
   received(payload: Payload): void {
     this.#seen();
     if (this.#isOver) return;
-    if (this.#isReady && this.#waiting.length === 0 && this.#canAnswer) this.#take(payload);
+    if (this.#isReady && !this.#waiting && this.#canAnswer) this.#take(payload);
     else this.#keep(payload);
   }
 
@@ -152,7 +153,7 @@ export class Session implements Subscriber {
 
   closed(code: number): void {
     this.#isOver = true;
-    this.#waiting = [];
+    this.#waiting = undefined;
     this.#whenRead?.();
     for (const controller of this.#calls ?? []) controller.abort();
     this.#host.ended(this, code, this.#closedFor);
@@ -283,6 +284,7 @@ export class Session implements Subscriber {
   }
 
   #keep(payload: Payload): void {
+    this.#waiting ??= [];
     this.#waiting.push(payload);
     this.#waitingBytes += payloadBytes(payload);
     const { maxRequestsInFlight, maxWaitingBytes } = this.#host.limits;
@@ -293,7 +295,7 @@ export class Session implements Subscriber {
 
   /** Never from inside the drain callback: Bun may not call it again after a large send in it (oven-sh/bun#38177). */
   #scheduleResume(): void {
-    if (this.#isResuming || (this.#waiting.length === 0 && !this.#whenRead)) return;
+    if (this.#isResuming || (!this.#waiting && !this.#whenRead)) return;
     this.#isResuming = true;
     setImmediate(() => {
       this.#isResuming = false;
@@ -305,11 +307,12 @@ export class Session implements Subscriber {
   }
 
   #resume(): void {
-    const waiting = this.#waiting;
+    const waiting = this.#waiting ?? [];
     let taken = 0;
     while (taken < waiting.length && !this.#isOver && this.#canAnswer) this.#take(waiting[taken++]!);
-    this.#waiting = waiting.slice(taken);
-    this.#waitingBytes = this.#waiting.reduce((bytes, payload) => bytes + payloadBytes(payload), 0);
+    const rest = waiting.slice(taken);
+    this.#waiting = rest.length > 0 ? rest : undefined;
+    this.#waitingBytes = rest.reduce((bytes, payload) => bytes + payloadBytes(payload), 0);
   }
 
   #take(payload: Payload): void {

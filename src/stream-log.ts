@@ -12,13 +12,17 @@ export interface RingBounds {
 
 const head: Located = { at: "head" };
 const lost: Located = { at: "lost" };
+/** Of all that have none: most topics were never published to. */
+const none: TopicItem[] = [];
+Object.freeze(none);
 /** Below this many dead slots at the front, compacting the array costs more than it frees. */
 const compactAt = 64;
 
 export class StreamLog implements TopicLog {
   readonly #topic: string;
   readonly #bounds: RingBounds;
-  #position: Position;
+  #epoch: string;
+  #offset: number;
   /** The cursor of the next item to come. */
   #next: number;
   /** cursor - offset, for items of the present epoch. */
@@ -26,19 +30,20 @@ export class StreamLog implements TopicLog {
   /** The cursor of the last `reset`: the present epoch's items come after it. */
   #began = 0;
   /** Slots before `#start` are empty. The last item's cursor is `#next - 1`. */
-  #items: (TopicItem | undefined)[] = [];
+  #items: (TopicItem | undefined)[] = none;
   #start = 0;
   #bytes = 0;
 
   constructor(topic: string, position: Position, bounds: RingBounds) {
     this.#topic = topic;
-    this.#position = position;
+    this.#epoch = position.epoch;
+    this.#offset = position.offset;
     this.#next = position.offset + 1;
     this.#bounds = bounds;
   }
 
   get position(): Position {
-    return this.#position;
+    return { epoch: this.#epoch, offset: this.#offset };
   }
 
   get next(): number {
@@ -50,23 +55,24 @@ export class StreamLog implements TopicLog {
   }
 
   append(item: TopicItem, publication: PositionedPublication): void {
-    if (publication.offset !== this.#position.offset + 1) {
-      throw new Error(`offset ${publication.offset} cannot follow ${this.#position.offset}`);
+    if (publication.offset !== this.#offset + 1) {
+      throw new Error(`offset ${publication.offset} cannot follow ${this.#offset}`);
     }
-    this.#position = { epoch: this.#position.epoch, offset: publication.offset };
+    this.#offset = publication.offset;
     this.#push(item);
   }
 
   reset(position: Position): void {
     const frame = new SharedFrame({ type: "reset", topic: this.#topic, ...position });
     this.#push({ frame, bytes: 0 });
-    this.#position = position;
+    this.#epoch = position.epoch;
+    this.#offset = position.offset;
     this.#began = this.#next - 1;
     this.#shift = this.#began - position.offset;
   }
 
   cursorAfter(position: Position): number | undefined {
-    if (position.epoch !== this.#position.epoch || position.offset > this.#position.offset) return undefined;
+    if (position.epoch !== this.#epoch || position.offset > this.#offset) return undefined;
     const cursor = position.offset + 1 + this.#shift;
     return cursor > this.#began ? cursor : undefined;
   }
@@ -85,6 +91,7 @@ export class StreamLog implements TopicLog {
   }
 
   #push(item: TopicItem): void {
+    if (this.#items === none) this.#items = [];
     this.#items.push(item);
     this.#bytes += item.bytes;
     this.#next += 1;

@@ -165,7 +165,8 @@ async function check(historySize: number, script: readonly Step[], mayLose: bool
     for (const { resets } of reader.follows.values()) if (!mayLose) expect(resets).toEqual([]);
   }
   for (const reader of run.readers) {
-    for (const [name, subscription] of reader.subscriptions) {
+    for (const subscription of reader.subscriptions) {
+      const { name } = subscription.topic;
       expect(subscription.live).toBe(true);
       expect(reader.follows.get(name)?.position).toEqual(run.node.bridge.position(name));
     }

@@ -21,6 +21,8 @@ export interface LocalBridgeOptions {
 interface StoredTopic {
   readonly kept: StoredHistory | StoredValues;
   accepted: AcceptedKeys | undefined;
+  /** Whether the node listens to it. */
+  isJoined: boolean;
   usedAtMs: number;
 }
 
@@ -35,7 +37,6 @@ const nothing = { size: 0, ttlMs: 0 };
 export class LocalBridge implements Bridge {
   readonly #options: LocalBridgeOptions;
   readonly #stored = new Map<string, StoredTopic>();
-  readonly #joined = new Set<string>();
   readonly #presence: LocalPresence;
   #events: BridgeEvents | undefined;
   #sweeper: ReturnType<typeof setInterval> | undefined;
@@ -59,14 +60,16 @@ export class LocalBridge implements Bridge {
   }
 
   async join(topic: string): Promise<void> {
-    this.#joined.add(topic);
-    const { kept } = this.#topic(topic);
+    const stored = this.#topic(topic);
+    stored.isJoined = true;
+    const { kept } = stored;
     const values = kept instanceof StoredValues ? kept.values : undefined;
     this.#events?.joined(topic, kept.position, values);
   }
 
   leave(topic: string): void {
-    this.#joined.delete(topic);
+    const stored = this.#stored.get(topic);
+    if (stored) stored.isJoined = false;
   }
 
   async publish(topic: string, publication: Publication, idempotencyKey?: string): Promise<Position> {
@@ -81,7 +84,7 @@ export class LocalBridge implements Bridge {
       stored.accepted ??= new AcceptedKeys();
       stored.accepted.add(idempotencyKey, position, now + idempotencyTtlMs, maxIdempotencyKeys);
     }
-    this.#listening(topic)?.deliver(topic, [positioned]);
+    if (stored.isJoined) this.#events?.deliver(topic, [positioned]);
     return position;
   }
 
@@ -124,21 +127,21 @@ export class LocalBridge implements Bridge {
     for (const [topic, stored] of this.#stored) {
       stored.kept.expire(now);
       stored.accepted?.expire(now);
-      const isIdle = stored.usedAtMs + positionTtlMs <= now && !this.#joined.has(topic);
+      const isIdle = stored.usedAtMs + positionTtlMs <= now && !stored.isJoined;
       if (isIdle && stored.kept.isEmpty) this.#stored.delete(topic);
     }
   }
 
   /** The node, if it joined the topic. */
   #listening(topic: string): BridgeEvents | undefined {
-    return this.#joined.has(topic) ? this.#events : undefined;
+    return this.#stored.get(topic)?.isJoined ? this.#events : undefined;
   }
 
   #topic(topic: string): StoredTopic {
     let stored = this.#stored.get(topic);
     if (!stored) {
       if (this.#stored.size >= this.#options.maxStoredTopics) this.#evict();
-      stored = { kept: this.#create(topic), accepted: undefined, usedAtMs: 0 };
+      stored = { kept: this.#create(topic), accepted: undefined, isJoined: false, usedAtMs: 0 };
       this.#stored.set(topic, stored);
     }
     stored.usedAtMs = this.#options.now();
@@ -154,7 +157,7 @@ export class LocalBridge implements Bridge {
 
   /** A forgotten topic begins a new epoch when it is used again, so whoever had a position in it is told so. */
   #evict(): void {
-    const idle = [...this.#stored].filter(([topic]) => !this.#joined.has(topic));
+    const idle = [...this.#stored].filter(([, { isJoined }]) => !isJoined);
     idle.sort(([, a], [, b]) => a.usedAtMs - b.usedAtMs);
     const count = Math.ceil(this.#options.maxStoredTopics * evictedShare);
     for (const [topic] of idle.slice(0, count)) this.#stored.delete(topic);

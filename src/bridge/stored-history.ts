@@ -3,6 +3,9 @@
 import { placeAt } from "../wire/message.ts";
 import type { HistoryPage, HistoryRule, Position, PositionedPublication, Publication } from "./bridge.ts";
 
+/** For all that have none: most topics were never published to. */
+const none: PositionedPublication[] = [];
+Object.freeze(none);
 /** Below this many dead slots at the front, compacting the array costs more than it frees. */
 const compactAt = 64;
 
@@ -11,7 +14,7 @@ export class StoredHistory {
   readonly #rule: HistoryRule;
   #offset = 0;
   /** Retained publications from `#start`, in order of offset and without holes, the last one at `#offset`. */
-  #publications: PositionedPublication[] = [];
+  #publications: PositionedPublication[] = none;
   #start = 0;
 
   constructor(epoch: string, rule: HistoryRule) {
@@ -30,6 +33,7 @@ export class StoredHistory {
   append(publication: Publication, nowMs: number): PositionedPublication {
     this.#offset += 1;
     const positioned = placeAt(publication, this.#offset);
+    if (this.#publications === none) this.#publications = [];
     this.#publications.push(positioned);
     this.expire(nowMs);
     return positioned;

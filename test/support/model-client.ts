@@ -4,6 +4,7 @@ import type { Subscriber, Subscription } from "../../src/active-topic.ts";
 import type { Position } from "../../src/bridge/bridge.ts";
 import type { Member } from "../../src/bridge/presence.ts";
 import type { CloseReason } from "../../src/errors.ts";
+import { FewMap } from "../../src/few.ts";
 import type { Joined } from "../../src/recovery.ts";
 import type { WireFormat } from "../../src/wire/format.ts";
 import type { ServerFrame, Snapshot, StayFrame } from "../../src/wire/frames.ts";
@@ -33,7 +34,7 @@ export abstract class ModelClient implements Subscriber {
   readonly socket: ModelSocket;
   readonly format: WireFormat;
   readonly member: Member;
-  readonly subscriptions = new Map<string, Subscription>();
+  readonly subscriptions = new FewMap<Subscription>();
   behind: Set<Subscription> | undefined = undefined;
   behindSinceMs = 0;
   closedFor: CloseReason | undefined = undefined;

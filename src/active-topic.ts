@@ -4,6 +4,7 @@ import type { Bridge } from "./bridge/bridge.ts";
 import type { Member } from "./bridge/presence.ts";
 import type { Socket } from "./engine/engine.ts";
 import type { CloseReason } from "./errors.ts";
+import type { EventRate } from "./event-rate.ts";
 import { type FewMap, FewSet } from "./few.ts";
 import { Lane } from "./lane.ts";
 import type { NamespaceOptions } from "./options.ts";
@@ -86,6 +87,8 @@ export class ActiveTopic {
   opening: Promise<void> | undefined;
   /** There from the moment the bridge listens, in positioned modes. */
   log: TopicLog | undefined;
+  /** Of publications; there from the first one on, because most topics of a large node never see one. */
+  rate: EventRate | undefined;
   /** The sweep in which this topic was last published to. */
   sweep = 0;
   #reads: Map<number, Promise<HistoryItems>> | undefined;

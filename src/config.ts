@@ -3,12 +3,13 @@
 import { randomBytes } from "node:crypto";
 import { z } from "zod";
 import type { HistoryRule } from "./bridge/bridge.ts";
-import { checkAuthentication, normalUrl } from "./config-authentication.ts";
+import { checkAuthentication, developmentMode, normalUrl } from "./config-authentication.ts";
 import { parseFile } from "./config-file.ts";
 import { checkListeners } from "./config-listeners.ts";
 import { shown } from "./config-shown.ts";
 import { contradiction, type LimitName, type Limits, limitRules } from "./limits.ts";
 import {
+  checkNamespaceNames,
   defaultHistory,
   defaultJoinLeave,
   defaultMaxKeys,
@@ -167,6 +168,14 @@ const optionRules: Readonly<Record<Exclude<keyof InputOptions, "namespaces" | "l
     meaning: "Where that one listens; needs `adminPort`. In development mode: loopback only.",
     variable: "FANWIRE_ADMIN_HOST",
   },
+  console: {
+    schema: (bound) => z.boolean(bound),
+    bounds: "true or false",
+    default: "development mode only",
+    meaning: "Whether the console is served at `/`; needs `apiKeys` or `adminPort` outside development mode.",
+    variable: "FANWIRE_CONSOLE",
+    read: (value) => (value === "true" || value === "false" ? value === "true" : value),
+  },
 };
 
 function refuse(context: z.RefinementCtx, bound: string): never {
@@ -314,7 +323,7 @@ function readVariables(env: Readonly<Record<string, string | undefined>>): Recor
 }
 
 function resolve(given: object, locate: Locate): Options {
-  checkNames(given, locate);
+  checkNamespaceNames(given, locate);
   const input = validate(given, locate);
   const limits = resolveLimits(input.limits ?? {}, locate);
   const options: Options = {
@@ -331,21 +340,13 @@ function resolve(given: object, locate: Locate): Options {
     apiKeys: input.apiKeys ?? [],
     ...(input.adminPort !== undefined && { adminPort: input.adminPort }),
     adminHost: input.adminHost ?? defaults.host,
+    console: input.console ?? developmentMode(input),
     namespaces: resolveNamespaces(input.namespaces ?? {}, limits, locate),
     limits,
   };
   checkAuthentication(options, locate);
   checkListeners(input, options, locate);
   return options;
-}
-
-/** Looks at the names themselves, because a record's schema passes over the name `__proto__`. */
-function checkNames(given: { namespaces?: unknown }, locate: Locate): void {
-  for (const name of Object.keys(given.namespaces ?? {})) {
-    if (/^[a-z0-9-]{1,64}$/.test(name)) continue;
-    const at = locate(["namespaces"]);
-    throw new ConfigError(`${at} has ${JSON.stringify(name)}: must be a name of 1 to 64 of a-z, 0-9 and -`);
-  }
 }
 
 function validate(given: object, locate: Locate): InputOptions {

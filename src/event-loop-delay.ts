@@ -16,6 +16,8 @@ export class EventLoopDelay {
   readonly counts: number[] = [...EventLoopDelay.boundsSeconds.map(() => 0), 0];
   /** Of all these longest delays. */
   sumSeconds = 0;
+  /** The longest delay of the last second. */
+  lastSeconds = 0;
   #dueMs = Number.POSITIVE_INFINITY;
   #longestMs = 0;
   #timer: ReturnType<typeof setInterval> | undefined;
@@ -39,6 +41,7 @@ export class EventLoopDelay {
     const bucket = EventLoopDelay.boundsSeconds.findIndex((bound) => seconds <= bound);
     this.counts[bucket < 0 ? this.counts.length - 1 : bucket]! += 1;
     this.sumSeconds += seconds;
+    this.lastSeconds = seconds;
   }
 
   close(): void {

@@ -6,6 +6,7 @@ import type { BridgeEvents, Position, PositionedPublication, Publication } from 
 import type { TopicUser } from "./bridge/presence.ts";
 import type { DeliveryCountsByMode } from "./delivery-counts.ts";
 import { FanwireError } from "./errors.ts";
+import { EventRate } from "./event-rate.ts";
 import { Feeder, type FeederOptions } from "./feeder.ts";
 import { KeyedLog } from "./keyed-log.ts";
 import type { NativePublisher } from "./lane.ts";
@@ -59,6 +60,7 @@ export class Hub implements BridgeEvents {
   readonly #stays: Stays;
   readonly #ringBounds: RingBounds;
   #alive = false;
+  #second = 0;
 
   constructor(options: HubOptions) {
     this.#options = options;
@@ -80,6 +82,16 @@ export class Hub implements BridgeEvents {
 
   get bridgeIsAlive(): boolean {
     return this.#alive;
+  }
+
+  /** Topics this node listens to, by name. */
+  get topics(): ReadonlyMap<string, ActiveTopic> {
+    return this.#topics;
+  }
+
+  /** How many ticks there have been: what rates are counted in. */
+  get second(): number {
+    return this.#second;
   }
 
   get topicCount(): number {
@@ -173,7 +185,7 @@ export class Hub implements BridgeEvents {
     const topic = this.#topics.get(name);
     const log = topic?.log;
     if (!topic || !log) return;
-    this.counts.publications[topic.namespace.mode] += publications.length;
+    this.#count(topic, publications.length);
     for (const publication of publications) {
       const frame = new SharedFrame(messageOf(name, publication));
       const bytes = this.#lanes.encode(topic, frame);
@@ -218,6 +230,7 @@ export class Hub implements BridgeEvents {
 
   /** Once a second: lets go of topics nobody has listened to for `topicLingerMs`. */
   tick(): void {
+    this.#second += 1;
     const oldest = this.#options.now() - this.#options.limits.topicLingerMs;
     for (const [topic, sinceMs] of this.#lingering) {
       if (sinceMs > oldest || topic.opening) break;
@@ -263,10 +276,16 @@ export class Hub implements BridgeEvents {
     }
   }
 
+  #count(topic: ActiveTopic, publications: number): void {
+    this.counts.publications[topic.namespace.mode] += publications;
+    topic.rate ??= new EventRate(this.#second);
+    topic.rate.add(publications, this.#second);
+  }
+
   #deliverVolatile(name: string, publication: Publication, except?: Subscriber): void {
     const topic = this.#topics.get(name);
     if (!topic) return;
-    this.counts.publications.volatile += 1;
+    this.#count(topic, 1);
     this.#lanes.publishVolatile(topic, new SharedFrame(messageOf(name, publication)), except);
   }
 }

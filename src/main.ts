@@ -3,7 +3,7 @@
 
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { ConfigError, describeOptions, developmentMode, loadOptions, type Options } from "./config.ts";
+import { ConfigError, describeOptions, loadOptions, type Options } from "./config.ts";
 import { createLog, type Log } from "./log.ts";
 import { type Server, startNode } from "./server.ts";
 import { version } from "./version.ts";
@@ -39,10 +39,12 @@ async function main(): Promise<void> {
   } catch (error) {
     return refuse(reasonOf(error, options));
   }
-  if (developmentMode(options)) {
-    const { host, port } = server.address;
-    log.info("page", { url: `http://${host.includes(":") ? `[${host}]` : host}:${port}/` });
-  }
+  if (options.console) log.info("page", { url: consoleUrl(server.address) });
+}
+
+function consoleUrl(address: Server["address"]): string {
+  const { host = address.host, port = address.port } = { host: address.adminHost, port: address.adminPort };
+  return `http://${host.includes(":") ? `[${host}]` : host}:${port}/`;
 }
 
 function readArguments(): { help?: boolean; version?: boolean } {

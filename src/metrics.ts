@@ -301,7 +301,8 @@ function sum(
   return modes.reduce((total, mode) => total + count(deliveries[mode]), 0);
 }
 
-function runtime(): string {
+/** What the node runs in. */
+export function runtime(): string {
   const { bun } = process.versions;
   return bun === undefined ? `node ${process.versions.node}` : `bun ${bun}`;
 }

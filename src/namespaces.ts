@@ -75,3 +75,12 @@ function resolveNamespace(
   const size = history?.size ?? defaultHistory.size;
   return { mode, history: { size, ttlMs: history?.ttlMs ?? defaultHistory.ttlMs }, ...rules };
 }
+
+/** Looks at the names themselves, because a record's schema passes over the name `__proto__`. */
+export function checkNamespaceNames(given: { namespaces?: unknown }, locate: Locate): void {
+  for (const name of Object.keys(given.namespaces ?? {})) {
+    if (/^[a-z0-9-]{1,64}$/.test(name)) continue;
+    const at = locate(["namespaces"]);
+    throw new ConfigError(`${at} has ${JSON.stringify(name)}: must be a name of 1 to 64 of a-z, 0-9 and -`);
+  }
+}

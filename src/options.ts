@@ -74,6 +74,8 @@ export interface Options {
   /** A second listener for what is not for clients; absent: the first one has it all. */
   readonly adminPort?: number;
   readonly adminHost: string;
+  /** Whether the console is served. */
+  readonly console: boolean;
   /** As browsers write them in `Origin`. */
   readonly allowedOrigins: readonly string[];
   /** By name, built-ins included. A map, because `constructor` is a valid name too. */
@@ -115,6 +117,8 @@ export interface InputOptions {
   readonly apiKeys?: readonly string[] | undefined;
   readonly adminPort?: number | undefined;
   readonly adminHost?: string | undefined;
+  /** Default: in development mode only. */
+  readonly console?: boolean | undefined;
   readonly allowedOrigins?: readonly string[] | undefined;
   readonly namespaces?: Readonly<Record<string, NamespaceInput>> | undefined;
   readonly limits?: { readonly [Name in LimitName]?: number | undefined } | undefined;

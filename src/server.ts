@@ -9,6 +9,8 @@ import type { Bridge, Position, Retention } from "./bridge/bridge.ts";
 import { LocalBridge } from "./bridge/local.ts";
 import { developmentMode, resolveOptions } from "./config.ts";
 import { Connections } from "./connections.ts";
+import { ConsoleState } from "./console/state.ts";
+import { createConsole } from "./console.ts";
 import type { CreateEngine, Engine, HttpRequest } from "./engine/engine.ts";
 import { FanwireError } from "./errors.ts";
 import { EventLoopDelay } from "./event-loop-delay.ts";
@@ -130,6 +132,8 @@ export class Node implements Server {
   readonly #log: Log;
   readonly #delay = new EventLoopDelay();
   readonly #measured: Measured;
+  /** There where the console is. */
+  readonly #consoleState: ConsoleState | undefined;
   #address: Server["address"] | undefined;
   #ticking: ReturnType<typeof setInterval> | undefined;
   #closing: Promise<void> | undefined;
@@ -217,6 +221,16 @@ export class Node implements Server {
       delay: this.#delay,
       accepted: { client: requests.accepted, server: this.#publications.accepted },
     };
+    if (options.console) {
+      this.#consoleState = new ConsoleState({
+        measured: this.#measured,
+        hub: this.#hub,
+        connections,
+        delay: this.#delay,
+        isDevelopment,
+        now,
+      });
+    }
   }
 
   get address(): Server["address"] {
@@ -286,7 +300,7 @@ export class Node implements Server {
 
   /** What the listeners answer: the clients' one, and the admins' one where there is such. */
   #endpoints(admission: AdmissionRules): { client: HttpOptions; admin?: HttpOptions } {
-    const { apiKeys, adminPort } = this.#options;
+    const { apiKeys, adminPort, console: hasConsole } = this.#options;
     const isDevelopment = developmentMode(this.#options);
     const api = createApi({
       keys: apiKeys,
@@ -298,11 +312,18 @@ export class Node implements Server {
       stats: () => statsOf(this.#measured, this.#hub.topicsByMode()),
       isDraining: () => this.#connections.isDraining,
     });
-    const internal = { metrics: () => exposeMetrics(this.#measured), ...(apiKeys.length > 0 && { api }) };
+    const hasSocket = adminPort === undefined;
+    const settings = { asksForToken: !isDevelopment, asksForKey: !isDevelopment && hasSocket, hasSocket };
+    const tell = (query: string) => this.#consoleState!.tell(query);
+    const internal = {
+      metrics: () => exposeMetrics(this.#measured),
+      ...(apiKeys.length > 0 && { api }),
+      ...(hasConsole && { console: createConsole(settings, tell) }),
+    };
     const common = { admission, isReady: () => this.#isReady };
-    const client = { ...common, hasSocket: true, hasPage: isDevelopment };
+    const client = { ...common, hasSocket: true };
     if (adminPort !== undefined) {
-      return { client, admin: { ...common, hasSocket: false, hasPage: false, internal } };
+      return { client, admin: { ...common, hasSocket: false, internal } };
     }
     const isKnown = createKeyCheck(apiKeys);
     const authorize = (request: HttpRequest) =>
@@ -320,6 +341,7 @@ export class Node implements Server {
     this.#connections.tick();
     this.#hub.tick();
     this.#delay.tick();
+    this.#consoleState?.tick();
   }
 }
 

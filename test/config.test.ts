@@ -43,6 +43,16 @@ describe("defaults", () => {
     });
   });
 
+  test("the console is there in development mode, and elsewhere where it is switched on and somebody may see it", () => {
+    const jwtSecret = "a secret of more than thirty-two bytes";
+    expect([resolveOptions({}).console, resolveOptions({ jwtSecret }).console]).toEqual([true, false]);
+    expect(resolveOptions({ console: false }).console).toBe(false);
+    expect(loadOptions({ FANWIRE_CONSOLE: "false" }, noFile).console).toBe(false);
+    for (const who of [{ apiKeys: ["an-api-key-for-tests"] }, { adminPort: 9002 }]) {
+      expect(resolveOptions({ jwtSecret, console: true, ...who }).console).toBe(true);
+    }
+  });
+
   test("a node's id is random unless given", () => {
     expect(resolveOptions({}).nodeId).not.toBe(resolveOptions({}).nodeId);
     expect(resolveOptions({ nodeId: "eu-1" }).nodeId).toBe("eu-1");
@@ -147,6 +157,12 @@ const refusedVariables: [Record<string, string>, string][] = [
   [
     { FANWIRE_PROT: "1" },
     "FANWIRE_PROT is not a variable of fanwire; there are FANWIRE_ADMIN_HOST, FANWIRE_ADMIN_PORT, ",
+  ],
+  [{ FANWIRE_CONSOLE: "yes" }, 'FANWIRE_CONSOLE is "yes": must be true or false'],
+  [
+    { FANWIRE_CONSOLE: "true", FANWIRE_JWT_SECRET: "a secret of more than thirty-two bytes" },
+    "FANWIRE_CONSOLE is true: must be false where both FANWIRE_API_KEY (apiKeys) and FANWIRE_ADMIN_PORT (adminPort) " +
+      "are absent, because nobody could be told the node's state",
   ],
   [{ FANWIRE_PORT: "" }, 'FANWIRE_PORT is "": must be an integer from 0 to 65535'],
   [{ FANWIRE_PORT: "9001 " }, 'FANWIRE_PORT is "9001 ": must be an integer from 0 to 65535'],

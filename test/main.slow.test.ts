@@ -151,6 +151,18 @@ describe.each(runtimes)("on $engine", ({ engine, command, preload }) => {
     timeoutMs,
   );
 
+  test(
+    "with an admin listener its console is there",
+    async () => {
+      const node = start({ FANWIRE_JWT_SECRET: secret, FANWIRE_CONSOLE: "true", FANWIRE_ADMIN_PORT: "0" });
+      const { adminPort } = await node.event("listening");
+      expect((await node.event("page")).url).toBe(`http://127.0.0.1:${adminPort}/`);
+      node.kill("SIGTERM");
+      await node.exit();
+    },
+    timeoutMs,
+  );
+
   test.each(["SIGTERM", "SIGINT"] as const)(
     "%s sends the clients away politely and ends it with 0",
     async (signal) => {

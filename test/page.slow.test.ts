@@ -1,31 +1,21 @@
-// The console in a real browser, on both engines: what people see, and what becomes of it when networks and servers fail.
+// The view `Room` of the console in a real browser, on both engines: what people see, and what becomes of it when networks and servers fail.
 
 import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { type Browser, type BrowserContextOptions, chromium, type Locator, type Page } from "playwright-core";
+import type { Browser, BrowserContextOptions, Locator, Page } from "playwright-core";
+import { launchBrowser, openPage, overflows, pictures } from "./support/browser.ts";
 import { Link } from "./support/link.ts";
-import { root, ServerProcess } from "./support/server-process.ts";
+import { ServerProcess } from "./support/server-process.ts";
 import { connect } from "./support/websocket.ts";
 
 setDefaultTimeout(90_000);
-
-/** `PAGE_SCREENSHOTS=docs` renews the pictures of the README. */
-const pictures = join(root, process.env.PAGE_SCREENSHOTS ?? "test/output");
 
 let browser: Browser;
 let rooms = 0;
 
 beforeAll(async () => {
-  const flags = [
-    "no-sandbox",
-    "disable-gpu",
-    "disable-quic",
-    "no-first-run",
-    "disable-background-networking",
-  ];
-  const args = ["headless", "disable-component-update", "disable-sync", ...flags].map((flag) => `--${flag}`);
-  browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args });
+  browser = await launchBrowser();
 });
 
 afterEach(async () => {
@@ -37,18 +27,16 @@ afterAll(() => browser.close());
 /** One window of its own. Anything the page's script throws fails the test that looks at it last. */
 class Window {
   readonly page: Page;
-  readonly faults: string[] = [];
+  readonly faults: readonly string[];
 
-  constructor(page: Page) {
+  private constructor(page: Page, faults: readonly string[]) {
     this.page = page;
-    page.setDefaultTimeout(30_000);
-    page.on("pageerror", (error) => this.faults.push(error.message));
-    page.on("dialog", (dialog) => this.faults.push(`a dialog: ${dialog.message()}`));
+    this.faults = faults;
   }
 
   static async open(port: number, room: string, options: BrowserContextOptions = {}): Promise<Window> {
-    const context = await browser.newContext({ locale: "en-GB", ...options });
-    const window = new Window(await context.newPage());
+    const { page, faults } = await openPage(browser, options);
+    const window = new Window(page, faults);
     await window.page.goto(`http://127.0.0.1:${port}/?room=${encodeURIComponent(room)}`);
     await window.is("online");
     return window;
@@ -331,9 +319,6 @@ test("the pictures of the page", async () => {
     [phone, "phone"],
   ] as const) {
     await window.page.screenshot({ path: join(pictures, `page-${name}.png`) });
-    const overflows = await window.page
-      .locator("html")
-      .evaluate((html) => html.scrollWidth > html.clientWidth);
-    expect(overflows).toBe(false);
+    expect(await overflows(window.page)).toBe(false);
   }
 });

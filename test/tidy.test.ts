@@ -86,12 +86,15 @@ test("pure rooms have no clock, no chance, no timers and no input or output", ()
 
 test("every source opens with a comment that says what it is", () => {
   const silent = sources.filter((path) => !/^(#!.*\n)?\/\/ [A-Z`]/.test(read(path)));
-  expect(silent).toEqual([]);
+  const browsers = files("src", /\.(js|css|html)$/);
+  const mute = browsers.filter((path) => !/^(<!doctype html>\n)?(\/\/|\/\*|<!--)\s+[A-Z]/.test(read(path)));
+  expect(browsers.length).toBeGreaterThan(10);
+  expect([...silent, ...mute]).toEqual([]);
 });
 
 test("no file is longer than 400 lines", () => {
   const all = ["src", "test", "scripts", "bench", "examples"].flatMap((folder) =>
-    files(folder, /\.(ts|mjs)$/),
+    files(folder, /\.(ts|mjs|js|css|html)$/),
   );
   const long = all.filter((path) => read(path).trimEnd().split("\n").length > 400);
   expect(all.length).toBeGreaterThan(20);

@@ -32,12 +32,18 @@ export class KeyedLog implements TopicLog {
   /** Removed keys, the longest ago first. */
   readonly #removed = new Map<string, Entry>();
 
-  /** `values`: the newest publication of each key, remembered removals included, in the order of their offsets. */
-  constructor(topic: string, position: Position, values: readonly PositionedPublication[], rule: KeyedRule) {
+  /** `values` and `forgottenOffset` are as a bridge tells them in `joined`. */
+  constructor(
+    topic: string,
+    position: Position,
+    values: readonly PositionedPublication[],
+    rule: KeyedRule,
+    forgottenOffset = 0,
+  ) {
     this.#topic = topic;
     this.#rule = rule;
     this.#position = position;
-    this.#load(values);
+    this.#load(values, forgottenOffset);
   }
 
   get position(): Position {
@@ -64,14 +70,14 @@ export class KeyedLog implements TopicLog {
     if (this.#entries.length >= compactAt && this.#entries.length >= 2 * this.#newest.size) this.#compact();
   }
 
-  reset(position: Position, values: readonly PositionedPublication[]): void {
+  reset(position: Position, values: readonly PositionedPublication[], forgottenOffset = 0): void {
     this.#began = this.#next;
-    // Values are older than the position: the present epoch begins before the first of them.
-    this.#shift =
-      this.#began - Math.min(position.offset, (values[0]?.offset ?? Number.POSITIVE_INFINITY) - 1);
+    // Values are older than the position: the present epoch begins before the first of them. Where something was forgotten it
+    // begins at 0, because at any other offset somebody may have been, and know a key that is gone.
+    const before = Math.min(position.offset, (values[0]?.offset ?? Number.POSITIVE_INFINITY) - 1);
+    this.#shift = this.#began - (forgottenOffset > 0 ? 0 : before);
     this.#position = position;
-    this.#forgotten = 0;
-    this.#load(values);
+    this.#load(values, forgottenOffset);
   }
 
   cursorAfter(position: Position): number | undefined {
@@ -107,7 +113,8 @@ export class KeyedLog implements TopicLog {
     return { frame: new SharedFrame({ type: "reset", topic: this.#topic, ...position }), bytes: 0 };
   }
 
-  #load(values: readonly PositionedPublication[]): void {
+  #load(values: readonly PositionedPublication[], forgottenOffset: number): void {
+    this.#forgotten = forgottenOffset > 0 ? forgottenOffset + this.#shift : 0;
     this.#entries = [];
     this.#newest.clear();
     this.#removed.clear();

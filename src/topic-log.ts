@@ -36,8 +36,11 @@ export interface TopicLog {
   readonly start: number;
   /** Appends the publication that follows the present position. Throws when it is another one: the bridge broke its word. */
   append(item: TopicItem, publication: PositionedPublication): void;
-  /** Continues at another position, which an item of the log announces. `values`: of a `latest` topic, all that it has now. */
-  reset(position: Position, values: readonly PositionedPublication[]): void;
+  /**
+   * Continues at another position, which an item of the log announces. `values`: of a `latest` topic, all that it has now, and
+   * `forgottenOffset`: the greatest offset of a removal that is not among them.
+   */
+  reset(position: Position, values: readonly PositionedPublication[], forgottenOffset?: number): void;
   /**
    * The cursor of what follows a position; undefined when it cannot be continued from: it is of another epoch, not reached yet,
    * or from before what is remembered of the present epoch.

@@ -78,6 +78,26 @@ describe("a subscription to latest values", () => {
     expect(stays.shown(topic)).toEqual({ a: "a", c: "c" });
   });
 
+  test("that comes back to a topic nobody was in when the bridge forgot a removal gets everything anew", async () => {
+    const node = new ModelNode(100);
+    put(node, "a", "a");
+    put(node, "b", "b");
+    const reader = await subscribed(node);
+    reader.look();
+    const since = reader.watches.get(topic)!.position;
+    reader.unsubscribe(topic);
+    node.tick(node.limits.topicLingerMs);
+    remove(node, "b");
+    const sinceRemoval = node.bridge.position(topic);
+    node.wait(node.limits.removalTtlMs);
+    reader.subscribe(topic, since);
+    await node.settle();
+    expect(framesOf(reader).at(-1)!.recovered).toBe(false);
+    expect(reader.shown(topic)).toEqual({ a: "a" });
+    const knowing = await subscribed(node, sinceRemoval);
+    expect(framesOf(knowing)).toMatchObject([{ recovered: true, publications: [] }]);
+  });
+
   test("gets the values after a reset, and knows no others any more", async () => {
     const node = new ModelNode(100);
     for (const key of ["a", "b", "c"]) put(node, key, key);
@@ -174,7 +194,7 @@ type Step =
   | { do: "pause" | "resume" | "reconnect" | "resubscribe" | "leave"; reader: number; rate: number }
   | { do: "take"; reader: number; count: number }
   | { do: "lose"; kept: number }
-  | { do: "slow" | "quick" | "settle" }
+  | { do: "slow" | "quick" | "settle" | "desert" }
   | { do: "wait"; ms: number };
 
 const readerCount = 3;
@@ -194,13 +214,14 @@ const steps = fc.array(
     }),
     fc.nat(6).map((kept): Step => ({ do: "lose", kept })),
     fc.constantFrom<Step>({ do: "slow" }, { do: "quick" }, { do: "settle" }),
+    fc.constant<Step>({ do: "desert" }),
     fc.constantFrom(1, 40, 300, 2000).map((ms): Step => ({ do: "wait", ms })),
   ),
   { maxLength: 80, size: "max" },
 );
 
 class Run {
-  readonly node = new ModelNode(100, { removalTtlMs: 1000 });
+  readonly node = new ModelNode(100, { removalTtlMs: 1000, topicLingerMs: 500 });
   readonly readers = Array.from({ length: readerCount }, () => new LatestReader(this.node));
   readonly gone: LatestReader[] = [];
   #count = 0;
@@ -243,6 +264,10 @@ class Run {
       case "settle":
         node.bridge.release();
         await node.settle();
+        break;
+      case "desert":
+        for (const reader of this.readers) reader.unsubscribe(topic);
+        node.tick(node.limits.topicLingerMs);
         break;
       case "wait":
         node.tick(step.ms);

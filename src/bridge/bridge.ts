@@ -67,14 +67,26 @@ export interface BridgeEvents extends PresenceEvents {
    * The bridge listens: nothing of this topic published after the position is missed. An event and not what `join` resolves
    * to, because a publication may arrive before whoever waits for a promise has its turn. `values`, in mode `latest`: each
    * key's newest publication up to the position, remembered removals included, in the order of their offsets.
+   * `forgottenOffset`, with them: the greatest offset of a removal of this epoch that is no longer among them, 0 where none was
+   * forgotten. Who has seen less than that may know a key that is gone, and can only begin anew.
    */
-  joined(topic: string, position: Position, values?: readonly PositionedPublication[]): void;
+  joined(
+    topic: string,
+    position: Position,
+    values?: readonly PositionedPublication[],
+    forgottenOffset?: number,
+  ): void;
   deliver(topic: string, publications: readonly PositionedPublication[]): void;
   /**
    * Continuity ended. What the old epoch still owed has been delivered; what follows continues after `position`. `values`, in
-   * mode `latest`: what there is now, as in `joined`.
+   * mode `latest`: what there is now, and `forgottenOffset`, as in `joined`.
    */
-  reset(topic: string, position: Position, values?: readonly PositionedPublication[]): void;
+  reset(
+    topic: string,
+    position: Position,
+    values?: readonly PositionedPublication[],
+    forgottenOffset?: number,
+  ): void;
   /** A volatile publication of another node. A node's own relays do not come back. */
   relayed(topic: string, publication: Publication): void;
   /** Somebody asked that this user be disconnected. Asked of any node, it comes to every one, that one included. */

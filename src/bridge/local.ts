@@ -63,8 +63,12 @@ export class LocalBridge implements Bridge {
     const stored = this.#topic(topic);
     stored.isJoined = true;
     const { kept } = stored;
-    const values = kept instanceof StoredValues ? kept.values : undefined;
-    this.#events?.joined(topic, kept.position, values);
+    if (kept instanceof StoredHistory) {
+      this.#events?.joined(topic, kept.position);
+      return;
+    }
+    kept.expire(this.#options.now());
+    this.#events?.joined(topic, kept.position, kept.values, kept.forgottenOffset);
   }
 
   leave(topic: string): void {

@@ -8,6 +8,7 @@ export class StoredValues {
   readonly #epoch: string;
   readonly #rule: KeyedRule;
   #offset = 0;
+  #forgottenOffset = 0;
   /** The newest publication of each key, removals included, in the order of their offsets. */
   readonly #values = new Map<string, PositionedPublication>();
   /** Those of them that are removals. */
@@ -20,6 +21,11 @@ export class StoredValues {
 
   get position(): Position {
     return { epoch: this.#epoch, offset: this.#offset };
+  }
+
+  /** The greatest offset of a removal that is no longer remembered; 0 where none was forgotten. */
+  get forgottenOffset(): number {
+    return this.#forgottenOffset;
   }
 
   get isEmpty(): boolean {
@@ -55,6 +61,8 @@ export class StoredValues {
       if (this.#removals.size <= maxKeys && removal.timestamp + removalTtlMs > nowMs) return;
       this.#removals.delete(key);
       this.#values.delete(key);
+      // Removals are in the order of their offsets: each one forgotten is the latest.
+      this.#forgottenOffset = removal.offset;
     }
   }
 }

@@ -40,9 +40,16 @@ export class Node implements BridgeEvents {
   readonly positions: Position[] = [];
   /** What the last topic joined had, where it is of mode `latest`. */
   values: readonly string[] | undefined = undefined;
+  forgottenOffset: number | undefined = undefined;
   isAlive = false;
 
-  joined(topic: string, position: Position, values?: readonly PositionedPublication[]): void {
+  joined(
+    topic: string,
+    position: Position,
+    values?: readonly PositionedPublication[],
+    forgottenOffset?: number,
+  ): void {
+    this.forgottenOffset = forgottenOffset;
     this.seen.push(`${topic} joined at ${position.offset}`);
     this.positions.push(position);
     this.values = values?.map(
@@ -230,11 +237,17 @@ export function testBridge(name: string, create: () => Promise<BridgeUnderTest>)
       for (let key = 0; key < maxKeys + 1; key++) await bridge.publish("ticker:1", removal(`k${key}`));
       await bridge.join("ticker:1");
       expect(node.values).toEqual([2, 3, 4, 5].map((offset) => `k${offset - 1} removed ${offset}`));
+      expect(node.forgottenOffset).toBe(1);
       bridge.leave("ticker:1");
       await wait(removalTtlMs);
+      await bridge.join("ticker:1");
+      expect(node.values).toEqual([]);
+      expect(node.forgottenOffset).toBe(maxKeys + 1);
+      bridge.leave("ticker:1");
       await bridge.publish("ticker:1", value("a", 1));
       await bridge.join("ticker:1");
       expect(node.values).toEqual(["a 1 6"]);
+      expect(node.forgottenOffset).toBe(maxKeys + 1);
     });
 
     test("has the node disconnect a user, once and before the call resolves", async () => {

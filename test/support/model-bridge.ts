@@ -1,4 +1,5 @@
-// A bridge whose store can lose its mind: slow and failing reads, short history, new epochs. It keeps the contract all the same.
+// A bridge whose store can lose its mind: slow and failing reads, short history, new epochs, removals that are forgotten. It
+// keeps the contract all the same.
 
 import type {
   Bridge,
@@ -8,7 +9,7 @@ import type {
   PositionedPublication,
   Publication,
 } from "../../src/bridge/bridge.ts";
-import { LocalPresence, type LocalPresenceOptions } from "../../src/bridge/local-presence.ts";
+import { LocalPresence } from "../../src/bridge/local-presence.ts";
 import type { Member, PresencePage } from "../../src/bridge/presence.ts";
 import { FanwireError } from "../../src/errors.ts";
 
@@ -16,10 +17,19 @@ interface Stored {
   epoch: string;
   offset: number;
   kept: PositionedPublication[];
+  /** The greatest offset of a removal that was forgotten. */
+  forgottenOffset: number;
+}
+
+export interface ModelBridgeOptions {
+  readonly historySize: number;
+  readonly removalTtlMs: number;
+  readonly presenceGraceMs: number;
+  readonly now: () => number;
 }
 
 export class ModelBridge implements Bridge {
-  readonly #historySize: number;
+  readonly #options: ModelBridgeOptions;
   readonly #stored = new Map<string, Stored>();
   readonly #joined = new Set<string>();
   readonly #held: (() => void)[] = [];
@@ -31,12 +41,16 @@ export class ModelBridge implements Bridge {
   /** While set, joins and reads wait for `release`. */
   isSlow = false;
 
-  constructor(historySize: number, presence: LocalPresenceOptions) {
-    this.#historySize = historySize;
-    this.presence = new LocalPresence(presence, {
-      came: (topic, ...news) => this.#joined.has(topic) && this.#events.came(topic, ...news),
-      went: (topic, ...news) => this.#joined.has(topic) && this.#events.went(topic, ...news),
-    });
+  constructor(options: ModelBridgeOptions) {
+    this.#options = options;
+    const { presenceGraceMs: graceMs, now } = options;
+    this.presence = new LocalPresence(
+      { graceMs, now },
+      {
+        came: (topic, ...news) => this.#joined.has(topic) && this.#events.came(topic, ...news),
+        went: (topic, ...news) => this.#joined.has(topic) && this.#events.went(topic, ...news),
+      },
+    );
   }
 
   async start(events: BridgeEvents): Promise<void> {
@@ -47,7 +61,9 @@ export class ModelBridge implements Bridge {
   async join(topic: string): Promise<void> {
     await this.#turn();
     this.#joined.add(topic);
-    this.#events.joined(topic, this.position(topic), this.#topic(topic).kept);
+    const stored = this.#topic(topic);
+    this.#forgetRemovals(stored);
+    this.#events.joined(topic, this.position(topic), stored.kept, stored.forgottenOffset);
   }
 
   leave(topic: string): void {
@@ -58,8 +74,8 @@ export class ModelBridge implements Bridge {
     const stored = this.#topic(topic);
     stored.offset += 1;
     const positioned = { ...publication, offset: stored.offset };
-    if (publication.key === undefined)
-      stored.kept = stored.kept.slice(-(this.#historySize - 1) || this.#historySize);
+    const { historySize } = this.#options;
+    if (publication.key === undefined) stored.kept = stored.kept.slice(-(historySize - 1) || historySize);
     else stored.kept = stored.kept.filter(({ key }) => key !== publication.key);
     stored.kept.push(positioned);
     if (this.#joined.has(topic)) this.#events.deliver(topic, [positioned]);
@@ -116,14 +132,15 @@ export class ModelBridge implements Bridge {
 
   /** The store comes back without what it had. */
   loseEverything(topic: string, offset: number): void {
-    this.#stored.set(topic, { epoch: `e${++this.#epochs}`, offset, kept: [] });
+    this.#stored.set(topic, { epoch: `e${++this.#epochs}`, offset, kept: [], forgottenOffset: 0 });
     if (this.#joined.has(topic)) this.#events.reset(topic, this.position(topic));
   }
 
   /** The store comes back with only so many of the values it had, under another epoch. */
   loseSome(topic: string, kept: number): void {
     const { offset, kept: values } = this.#topic(topic);
-    this.#stored.set(topic, { epoch: `e${++this.#epochs}`, offset, kept: values.slice(0, kept) });
+    const epoch = `e${++this.#epochs}`;
+    this.#stored.set(topic, { epoch, offset, kept: values.slice(0, kept), forgottenOffset: 0 });
     if (this.#joined.has(topic)) this.#events.reset(topic, this.position(topic), this.#topic(topic).kept);
   }
 
@@ -137,9 +154,20 @@ export class ModelBridge implements Bridge {
     if (this.isFailing) throw new FanwireError("unavailable", "The store is away.");
   }
 
+  #forgetRemovals(stored: Stored): void {
+    const beforeMs = this.#options.now() - this.#options.removalTtlMs;
+    const isForgotten = ({ removed, timestamp }: Publication) => removed === true && timestamp <= beforeMs;
+    const forgotten = stored.kept.filter(isForgotten).map(({ offset }) => offset);
+    stored.forgottenOffset = Math.max(stored.forgottenOffset, ...forgotten);
+    stored.kept = stored.kept.filter((publication) => !isForgotten(publication));
+  }
+
   #topic(topic: string): Stored {
-    const stored = this.#stored.get(topic) ?? { epoch: `e${++this.#epochs}`, offset: 0, kept: [] };
-    this.#stored.set(topic, stored);
+    let stored = this.#stored.get(topic);
+    if (!stored) {
+      stored = { epoch: `e${++this.#epochs}`, offset: 0, kept: [], forgottenOffset: 0 };
+      this.#stored.set(topic, stored);
+    }
     return stored;
   }
 }

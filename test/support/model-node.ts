@@ -47,8 +47,8 @@ export class ModelNode {
       },
     });
     this.limits = { ...standard, ...modelLimits, ...limits };
-    const { presenceGraceMs: graceMs } = this.limits;
-    this.bridge = new ModelBridge(historySize, { graceMs, now: () => this.now });
+    const { presenceGraceMs, removalTtlMs } = this.limits;
+    this.bridge = new ModelBridge({ historySize, removalTtlMs, presenceGraceMs, now: () => this.now });
     this.hub = new Hub({
       bridge: this.bridge,
       namespaces,

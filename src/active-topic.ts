@@ -10,6 +10,7 @@ import { Lane } from "./lane.ts";
 import type { NamespaceOptions } from "./options.ts";
 import type { TopicItem, TopicLog } from "./topic-log.ts";
 import { SharedFrame, type WireFormat } from "./wire/format.ts";
+import type { Snapshot } from "./wire/frames.ts";
 import { messageOf } from "./wire/message.ts";
 
 /** What the hub and the feeder need of a connection. */
@@ -49,6 +50,8 @@ export class Subscription {
   pageCursor = 0;
   /** Whether history or a snapshot is being waited for. */
   waiting = false;
+  /** What the next `reset` has to bring, once there is room for it. */
+  snapshot: Snapshot | undefined = undefined;
   /** Whether a snapshot was asked for since the last publication: not again for the same gap. */
   hasResynced = false;
 
@@ -64,6 +67,15 @@ export class Subscription {
   /** Of the subscriber's subscriptions. */
   get key(): string {
     return this.topic.name;
+  }
+
+  /**
+   * Has a page of history to be fed from. Only up to where this node has heard of: what a store has in addition may yet be lost
+   * with its epoch, and the `reset` would take its place.
+   */
+  turnTo(page: HistoryItems, cursor: number): void {
+    this.pageCursor = cursor;
+    this.page = page.items.slice(0, this.topic.log!.next - cursor);
   }
 }
 
@@ -91,7 +103,8 @@ export class ActiveTopic {
   rate: EventRate | undefined;
   /** The sweep in which this topic was last published to. */
   sweep = 0;
-  #reads: Map<number, Promise<HistoryItems>> | undefined;
+  /** By the epoch in which they were begun, and the offset after which they read. */
+  #reads: Map<string, Promise<HistoryItems>> | undefined;
 
   constructor(name: string, namespace: NamespaceOptions) {
     this.name = name;
@@ -119,11 +132,12 @@ export class ActiveTopic {
 
   /** One page of history after an offset. However many ask at once, the bridge is asked once. */
   read(bridge: Bridge, after: number, limit: number): Promise<HistoryItems> {
+    const key = `${this.log?.position.epoch}:${after}`;
     this.#reads ??= new Map();
-    let read = this.#reads.get(after);
+    let read = this.#reads.get(key);
     if (!read) {
-      read = this.#readPage(bridge, after, limit).finally(() => this.#reads?.delete(after));
-      this.#reads.set(after, read);
+      read = this.#readPage(bridge, after, limit).finally(() => this.#reads?.delete(key));
+      this.#reads.set(key, read);
     }
     return read;
   }

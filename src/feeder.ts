@@ -270,7 +270,8 @@ export class Feeder {
   #feedOne(subscription: Subscription, budget: number): number {
     const { subscriber, topic } = subscription;
     let left = budget;
-    while (left > 0) {
+    if (subscription.snapshot) this.#resetWith(subscription, subscription.snapshot);
+    while (left > 0 && subscriber.socket.bufferedBytes() <= this.#feedBelowBytes) {
       const located = topic.log ? next(subscription) : { at: "head" as const };
       if (located.at === "head") {
         this.#endResync(subscription, "caught-up");
@@ -295,9 +296,8 @@ export class Feeder {
       if (located.item.publication) subscription.hasResynced = false;
       else subscription.newSince = topic.log!.next;
       left -= bytes;
-      if (subscriber.socket.bufferedBytes() > this.#feedBelowBytes) return 0;
     }
-    return left;
+    return subscriber.socket.bufferedBytes() > this.#feedBelowBytes ? 0 : left;
   }
 
   async #read(subscription: Subscription, after: number, wanted: number | undefined): Promise<void> {
@@ -320,8 +320,7 @@ export class Feeder {
       subscriber.socket.send(subscriber.format.encode({ type: "reset", topic: topic.name, ...before }));
     }
     subscription.cursor = cursor;
-    subscription.pageCursor = cursor;
-    subscription.page = page.items;
+    subscription.turnTo(page, cursor);
     this.#schedule(subscriber);
   }
 
@@ -337,14 +336,20 @@ export class Feeder {
     // What went wrong has been logged, and a client can live with a reset that has no snapshot.
     const snapshot = await this.#snapshots.take(topic.name, log.position).catch(() => undefined);
     if (subscription.left) return;
-    const cursor = snapshot && log.cursorAfter(snapshot);
-    if (snapshot && cursor !== undefined) {
-      this.resets += 1;
-      subscriber.socket.send(this.#resetTo(topic.name, snapshot).payload(subscriber.format));
-      subscription.cursor = cursor;
-      subscription.page = noItems;
-    }
+    subscription.snapshot = snapshot;
     this.#schedule(subscriber);
+  }
+
+  /** Sends the `reset` that a snapshot was asked for, if the topic can still be continued after it. There is room for it. */
+  #resetWith(subscription: Subscription, snapshot: Snapshot): void {
+    const { subscriber, topic } = subscription;
+    subscription.snapshot = undefined;
+    const cursor = topic.log!.cursorAfter(snapshot);
+    if (cursor === undefined) return;
+    this.resets += 1;
+    subscriber.socket.send(this.#resetTo(topic.name, snapshot).payload(subscriber.format));
+    subscription.cursor = cursor;
+    subscription.page = noItems;
   }
 
   #countFed({ topic, subscriber }: Subscription, bytes: number): void {

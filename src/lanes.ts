@@ -5,8 +5,9 @@ import { noDeliveries } from "./delivery-counts.ts";
 import type { Lane, NativePublisher } from "./lane.ts";
 import type { Limits } from "./limits.ts";
 import { Pacer, type PacerOptions } from "./pacer.ts";
-import type { SharedFrame } from "./wire/format.ts";
+import { payloadBytes, type SharedFrame } from "./wire/format.ts";
 import { json } from "./wire/json.ts";
+import { msgpack } from "./wire/msgpack.ts";
 
 export interface LanesOptions extends PacerOptions {
   readonly limits: Limits;
@@ -39,10 +40,11 @@ export class Lanes {
     this.#engine = engine;
   }
 
-  /** Encodes a frame for whoever is live now and answers its size; where nobody is, for the log alone. */
+  /** Encodes a frame for whoever is live now and answers its size. Where nobody is it is measured, and the encoding not kept. */
   encode(topic: ActiveTopic, frame: SharedFrame): number {
     const bytes = topic.direct.encode(frame);
-    return bytes === 0 && topic.log ? frame.bytes(json) : bytes;
+    if (bytes > 0 || !topic.log) return bytes;
+    return payloadBytes((topic.namespace.binary ? msgpack : json).encode(frame.frame));
   }
 
   /** To be called before a frame of that size is appended to a stream's log: what waits must not be pushed out of the ring. */

@@ -10,6 +10,8 @@ export interface PacerOptions {
 interface Rhythm<Member> {
   readonly waiting: Set<Member>;
   lastMs: number;
+  /** Whether a round is on its way. */
+  isDue: boolean;
 }
 
 export class Pacer<Member> {
@@ -29,16 +31,18 @@ export class Pacer<Member> {
   ask(member: Member, periodMs: number): void {
     let rhythm = this.#rhythms.get(periodMs);
     if (!rhythm) {
-      rhythm = { waiting: new Set(), lastMs: Number.NEGATIVE_INFINITY };
+      rhythm = { waiting: new Set(), lastMs: Number.NEGATIVE_INFINITY, isDue: false };
       this.#rhythms.set(periodMs, rhythm);
     }
     rhythm.waiting.add(member);
-    if (rhythm.waiting.size > 1) return;
+    if (rhythm.isDue) return;
+    rhythm.isDue = true;
     const due = rhythm.lastMs + periodMs - this.#options.now();
     this.#options.after(Math.max(0, due), () => this.#round(rhythm));
   }
 
   #round(rhythm: Rhythm<Member>): void {
+    rhythm.isDue = false;
     rhythm.lastMs = this.#options.now();
     const members = [...rhythm.waiting];
     rhythm.waiting.clear();

@@ -4,8 +4,8 @@
 /** Times a second. */
 export const rateClassesHz: readonly number[] = [1, 2, 5, 10, 20, 30, 60];
 
-/** The fastest class that is not faster than was asked for; undefined where none was, or for more than the fastest. */
+/** The fastest class that is not faster than was asked for; undefined where none was. */
 export function rateClass(maxRateHz: number | undefined): number | undefined {
-  if (maxRateHz === undefined || maxRateHz > rateClassesHz.at(-1)!) return undefined;
+  if (maxRateHz === undefined) return undefined;
   return rateClassesHz.findLast((rateHz) => rateHz <= maxRateHz);
 }

@@ -111,8 +111,7 @@ export class Recovery {
     const now = topic.log!.cursorAfter(position);
     if (now === undefined) return false;
     if (page.epoch === position.epoch && page.firstOffset === position.offset + 1) {
-      subscription.page = page.items;
-      subscription.pageCursor = now;
+      subscription.turnTo(page, now);
       return true;
     }
     return topic.log!.locate(now).at !== "history";

@@ -6,15 +6,18 @@ import { withDeadline } from "./deadline.ts";
 import { FanwireError } from "./errors.ts";
 import type { Limits } from "./limits.ts";
 import type { Log } from "./log.ts";
-import type { NamespaceOptions } from "./options.ts";
+import { ConfigError, type NamespaceOptions } from "./options.ts";
 import { copyData } from "./wire/data.ts";
+import { payloadBytes } from "./wire/format.ts";
 import type { Snapshot } from "./wire/frames.ts";
+import { json } from "./wire/json.ts";
+import { msgpack } from "./wire/msgpack.ts";
 import { namespaceOf } from "./wire/topic-name.ts";
 
 export interface SnapshotsOptions {
   readonly providers: NonNullable<Application["snapshots"]>;
   readonly namespaces: ReadonlyMap<string, NamespaceOptions>;
-  readonly limits: Pick<Limits, "callTimeoutMs" | "maxDataDepth">;
+  readonly limits: Pick<Limits, "callTimeoutMs" | "maxDataDepth" | "hardBufferedBytes">;
   readonly log: Log;
 }
 
@@ -26,6 +29,12 @@ export class Snapshots {
   constructor(options: SnapshotsOptions) {
     this.#options = options;
     this.#providers = new Map(Object.entries(options.providers));
+    for (const name of this.#providers.keys()) {
+      if (options.namespaces.get(name)?.mode === "stream") continue;
+      throw new ConfigError(
+        `snapshots.${name} is a function: must be absent, as ${name} is no namespace of mode stream`,
+      );
+    }
   }
 
   /** Whether the application provides snapshots of this topic. */
@@ -44,14 +53,23 @@ export class Snapshots {
   }
 
   async #take(topic: string, position: Position): Promise<Snapshot> {
-    const { callTimeoutMs, maxDataDepth } = this.#options.limits;
+    const { callTimeoutMs, maxDataDepth, hardBufferedBytes } = this.#options.limits;
     const provider = this.#providers.get(namespaceOf(topic))!;
     try {
       const work = Promise.resolve().then(() => provider(topic, position));
       const late = () => new FanwireError("timeout", `There was no snapshot within ${callTimeoutMs} ms.`);
       const { data, epoch, offset } = await withDeadline(work, callTimeoutMs, late);
+      if (typeof epoch !== "string" || !Number.isSafeInteger(offset) || offset < 0) {
+        throw new TypeError("a snapshot's position is {epoch, offset}, as publishing answers it");
+      }
       const binary = this.#options.namespaces.get(namespaceOf(topic))?.binary ?? false;
-      return { data: copyData(data, { maxDepth: maxDataDepth, binary }), epoch, offset };
+      const snapshot = { data: copyData(data, { maxDepth: maxDataDepth, binary }), epoch, offset };
+      const bytes = payloadBytes(
+        (binary ? msgpack : json).encode({ type: "reset", topic, epoch, offset, snapshot }),
+      );
+      // Sent once there is room, it must still leave the socket far from its end.
+      if (bytes > hardBufferedBytes / 4) throw new RangeError(`a snapshot of ${bytes} bytes is too large`);
+      return snapshot;
     } catch (error) {
       this.#options.log.error("snapshot-failed", { topic, error });
       if (error instanceof FanwireError && error.code === "timeout") throw error;

@@ -10,7 +10,7 @@ type Step =
   | { do: "pause" | "resume" | "reconnect" | "resubscribe" | "leave"; reader: number; topic: number }
   | { do: "take"; reader: number; count: number }
   | { do: "lose"; topic: number; offset: number }
-  | { do: "slow" | "quick" | "fail" | "heal" | "settle" }
+  | { do: "slow" | "quick" | "fail" | "heal" | "settle" | "late" | "catch up" }
   | { do: "snapshot"; kind: (typeof snapshotKinds)[number] }
   | { do: "release"; count: number };
 
@@ -45,6 +45,7 @@ function steps(mayLose: boolean) {
     which.map((at) => ({ do: "leave", ...at })),
     fc.record({ do: one("take"), reader: fc.nat(readerCount - 1), count: fc.integer({ min: 1, max: 30 }) }),
     fc.constantFrom<Step>({ do: "slow" }, { do: "quick" }, { do: "settle" }, { do: "settle" }),
+    fc.constantFrom<Step>({ do: "late" }, { do: "catch up" }),
     fc.record({ do: one("release"), count: fc.integer({ min: 1, max: 3 }) }),
   ];
   const harmful: fc.Arbitrary<Step>[] = [
@@ -116,6 +117,12 @@ class Run {
       case "snapshot":
         node.snapshot = snapshotOf(step.kind);
         break;
+      case "late":
+        node.bridge.isLate = true;
+        break;
+      case "catch up":
+        node.bridge.catchUp();
+        break;
       case "settle":
         node.tick(7);
         await node.settle();
@@ -144,6 +151,7 @@ class Run {
   async end(): Promise<void> {
     this.node.bridge.isFailing = false;
     this.node.bridge.isSlow = false;
+    this.node.bridge.catchUp();
     for (let round = 0; round < 4; round++) {
       this.node.bridge.release();
       for (const reader of this.readers) reader.socket.resume();

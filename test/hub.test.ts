@@ -151,6 +151,29 @@ describe("a slow socket", () => {
     expect(slow.complaints).toEqual([]);
   });
 
+  test("is not fed what this node has not heard of yet, and may never hear of", async () => {
+    const node = new ModelNode(1000);
+    const slow = await subscribed(node);
+    slow.socket.pause();
+    for (let count = 0; count < 60; count++) node.publishNext(topic);
+    node.bridge.isSlow = true;
+    node.bridge.isLate = true;
+    for (let count = 0; count < 2; count++) node.publishNext(topic);
+    slow.socket.resume();
+    await node.settle();
+    node.bridge.release();
+    for (let turn = 0; turn < 10; turn++) await undefined;
+    // The page has arrived, ahead of this node, and has not been fed: now its end is lost.
+    node.bridge.isLate = false;
+    node.bridge.loseEverything(topic, 0);
+    node.publishNext(topic);
+    await node.settle();
+    slow.look();
+    expect(slow.complaints).toEqual([]);
+    expect(slow.follows.get(topic)!.resets).toEqual([{ epoch: "e2", offset: 0 }]);
+    expect(slow.follows.get(topic)!.position).toEqual({ epoch: "e2", offset: 1 });
+  });
+
   test("misses volatile publications while it is slow, and none afterwards", async () => {
     const node = new ModelNode(100);
     const slow = new StreamReader(node);

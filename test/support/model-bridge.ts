@@ -40,6 +40,9 @@ export class ModelBridge implements Bridge {
   reads = 0;
   /** While set, joins and reads wait for `release`. */
   isSlow = false;
+  /** While set, what is published is in the store at once and at the node only after `catchUp`: a page may be ahead of it. */
+  isLate = false;
+  readonly #late = new Map<string, PositionedPublication[]>();
 
   constructor(options: ModelBridgeOptions) {
     this.#options = options;
@@ -61,6 +64,7 @@ export class ModelBridge implements Bridge {
   async join(topic: string): Promise<void> {
     await this.#turn();
     this.#joined.add(topic);
+    this.#late.delete(topic);
     const stored = this.#topic(topic);
     this.#forgetRemovals(stored);
     this.#events.joined(topic, this.position(topic), stored.kept, stored.forgottenOffset);
@@ -78,7 +82,8 @@ export class ModelBridge implements Bridge {
     if (publication.key === undefined) stored.kept = stored.kept.slice(-(historySize - 1) || historySize);
     else stored.kept = stored.kept.filter(({ key }) => key !== publication.key);
     stored.kept.push(positioned);
-    if (this.#joined.has(topic)) this.#events.deliver(topic, [positioned]);
+    if (this.isLate) this.#late.set(topic, [...(this.#late.get(topic) ?? []), positioned]);
+    else if (this.#joined.has(topic)) this.#events.deliver(topic, [positioned]);
     return this.position(topic);
   }
 
@@ -92,13 +97,13 @@ export class ModelBridge implements Bridge {
 
   async history(topic: string, after: number | undefined, limit: number): Promise<HistoryPage> {
     this.reads += 1;
-    await this.#turn();
     const { kept } = this.#topic(topic);
     const from = after ?? this.position(topic).offset - limit;
-    return {
-      ...this.position(topic),
-      publications: kept.filter(({ offset }) => offset > from).slice(0, limit),
-    };
+    const publications = kept.filter(({ offset }) => offset > from).slice(0, limit);
+    const page = { ...this.position(topic), publications };
+    // What is read is true when it is read, and may be old when it arrives.
+    await this.#turn();
+    return page;
   }
 
   enter(topic: string, member: Member): void {
@@ -130,14 +135,25 @@ export class ModelBridge implements Bridge {
     return Object.fromEntries(there.map(({ key, data }) => [key, data]));
   }
 
+  /** Delivers what was late. */
+  catchUp(): void {
+    this.isLate = false;
+    for (const [topic, publications] of this.#late) {
+      if (this.#joined.has(topic)) this.#events.deliver(topic, publications);
+    }
+    this.#late.clear();
+  }
+
   /** The store comes back without what it had. */
   loseEverything(topic: string, offset: number): void {
+    this.#late.delete(topic);
     this.#stored.set(topic, { epoch: `e${++this.#epochs}`, offset, kept: [], forgottenOffset: 0 });
     if (this.#joined.has(topic)) this.#events.reset(topic, this.position(topic));
   }
 
   /** The store comes back with only so many of the values it had, under another epoch. */
   loseSome(topic: string, kept: number): void {
+    this.#late.delete(topic);
     const { offset, kept: values } = this.#topic(topic);
     const epoch = `e${++this.#epochs}`;
     this.#stored.set(topic, { epoch, offset, kept: values.slice(0, kept), forgottenOffset: 0 });

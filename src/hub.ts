@@ -169,17 +169,12 @@ export class Hub implements BridgeEvents {
     this.#options.bridge.relay(name, publication);
   }
 
-  joined(
-    name: string,
-    position: Position,
-    values: readonly PositionedPublication[] = [],
-    forgottenOffset = 0,
-  ): void {
+  joined(name: string, position: Position, values: readonly PositionedPublication[] = []): void {
     const topic = this.#topics.get(name);
     if (topic?.namespace.mode === "stream") topic.log = new StreamLog(name, position, this.#ringBounds);
     if (topic?.namespace.mode === "latest") {
       const rule = { maxKeys: topic.namespace.maxKeys, removalTtlMs: this.#options.limits.removalTtlMs };
-      topic.log = new KeyedLog(name, position, values, rule, forgottenOffset);
+      topic.log = new KeyedLog(name, position, values, rule);
     }
     topic?.forEachLane((lane) => {
       lane.cursor = topic.log?.next ?? 0;
@@ -206,6 +201,8 @@ export class Hub implements BridgeEvents {
     this.counts.resets += 1;
     // With a snapshot for each, the reset cannot be published natively.
     if (this.#options.snapshots.has(name)) this.feeder.takeOver(topic);
+    // Before the ring, however small, lets go of it.
+    topic.forEachLane((lane) => this.#lanes.serve(lane));
     topic.log.reset(position, values);
     // With what the old epoch still owes before it, and without waiting for a round.
     topic.forEachLane((lane) => this.#lanes.serve(lane));

@@ -25,7 +25,7 @@ export const memoryPlanOf = (settings: RunSettings): MemoryPlan =>
         rounds: settings.rounds ?? 7,
         ladder: [1000, 5000, 10_000, 15_000],
         settleMs: 2000,
-        warmUp: 2048,
+        warmUp: 8192,
         census: [500, 4500],
       };
 

@@ -200,7 +200,7 @@ export class Feeder {
     if (topic.namespace.mode === "stream") this.#lanes.serve(lane);
     subscription.live = true;
     subscription.page = noItems;
-    lane.live[format.index]! += 1;
+    lane.countLive(format, 1);
     subscriber.socket.subscribe(lane.native(format));
   }
 
@@ -208,7 +208,7 @@ export class Feeder {
     const { lane, subscriber } = subscription;
     const { format } = subscriber;
     subscription.live = false;
-    lane.live[format.index]! -= 1;
+    lane.countLive(format, -1);
     subscriber.socket.unsubscribe(lane.native(format));
   }
 

@@ -18,15 +18,14 @@ export class Lane {
   readonly periodMs: number;
   /** Times a second that the subscribers asked for; undefined where they did not ask. */
   readonly rateHz: number | undefined;
-  /** How many subscriptions are live, by the wire format's index. */
-  readonly live: [number, number] = [0, 0];
+  #liveInJson = 0;
+  #liveInMsgpack = 0;
   /** How many subscriptions are behind: the feeder serves them. */
   behind = 0;
   /** What has been published natively: everything before this cursor of the topic's log. */
   cursor = 0;
-  /** Names of the engine's topics, from when they were first asked for: most topics need but one. */
-  #nativeJson: string | undefined;
-  #nativeMsgpack: string | undefined;
+  /** By the wire format's index; kept from the first publication on, because most topics never see one. */
+  #natives: readonly [string, string] | undefined;
   /** About how many bytes of the log wait for the next round. */
   waitingBytes = 0;
   /** What waits for the next round where there is no log to take it from; undefined while nothing does. */
@@ -40,27 +39,29 @@ export class Lane {
 
   /** The engine's topic of those who are live in a format. */
   native({ index }: WireFormat): string {
-    if (index === json.index) {
-      this.#nativeJson ??= this.#nativeName("j");
-      return this.#nativeJson;
-    }
-    this.#nativeMsgpack ??= this.#nativeName("m");
-    return this.#nativeMsgpack;
-  }
-
-  #nativeName(format: string): string {
+    const format = index === json.index ? "j" : "m";
     return `${format}${this.rateHz === undefined ? "" : `@${this.rateHz}`}:${this.topic.name}`;
   }
 
+  /** How many subscriptions are live in a format. */
+  live({ index }: WireFormat): number {
+    return index === json.index ? this.#liveInJson : this.#liveInMsgpack;
+  }
+
+  countLive({ index }: WireFormat, change: 1 | -1): void {
+    if (index === json.index) this.#liveInJson += change;
+    else this.#liveInMsgpack += change;
+  }
+
   get isEmpty(): boolean {
-    return this.live[0] === 0 && this.live[1] === 0;
+    return this.#liveInJson === 0 && this.#liveInMsgpack === 0;
   }
 
   /** Encodes a frame for the formats somebody is live in and answers how many bytes it has; 0 where nobody is. */
   encode(frame: SharedFrame): number {
     let bytes = 0;
     for (const format of formats) {
-      if (this.live[format.index]! > 0) bytes = Math.max(bytes, frame.bytes(format));
+      if (this.live(format) > 0) bytes = Math.max(bytes, frame.bytes(format));
     }
     return bytes;
   }
@@ -68,11 +69,12 @@ export class Lane {
   /** Publishes natively, once per format somebody is live in. No JavaScript runs per subscriber. */
   publish(engine: NativePublisher, frame: SharedFrame, counts: DeliveryCounts, except?: Subscriber): void {
     const isLive = except?.subscriptions.get(this.topic.name)?.live;
+    this.#natives ??= [this.native(json), this.native(msgpack)];
     for (const format of formats) {
       const { index } = format;
-      const live = this.live[index]!;
+      const live = this.live(format);
       if (live === 0) continue;
-      engine.publish(this.native(format), frame.payload(format), except?.socket);
+      engine.publish(this.#natives[index]!, frame.payload(format), except?.socket);
       const deliveries = isLive && except?.format === format ? live - 1 : live;
       const bytes = frame.bytes(format);
       counts.native[index]! += deliveries;

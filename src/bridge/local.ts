@@ -38,6 +38,11 @@ export class LocalBridge implements Bridge {
   readonly #options: LocalBridgeOptions;
   readonly #stored = new Map<string, StoredTopic>();
   readonly #presence: LocalPresence;
+  /**
+   * Of the topics that are made now. Many share it; after one was forgotten there is a new one, so that a topic never gets an epoch
+   * that it had before.
+   */
+  #epoch: string | undefined;
   #events: BridgeEvents | undefined;
   #sweeper: ReturnType<typeof setInterval> | undefined;
 
@@ -132,7 +137,7 @@ export class LocalBridge implements Bridge {
       stored.kept.expire(now);
       stored.accepted?.expire(now);
       const isIdle = stored.usedAtMs + positionTtlMs <= now && !stored.isJoined;
-      if (isIdle && stored.kept.isEmpty) this.#stored.delete(topic);
+      if (isIdle && stored.kept.isEmpty) this.#forget(topic);
     }
   }
 
@@ -154,7 +159,8 @@ export class LocalBridge implements Bridge {
 
   #create(topic: string): StoredHistory | StoredValues {
     const retention = this.#options.retention(topic);
-    const epoch = this.#options.newEpoch();
+    this.#epoch ??= this.#options.newEpoch();
+    const epoch = this.#epoch;
     if (retention.mode === "latest") return new StoredValues(epoch, retention.keyed);
     return new StoredHistory(epoch, retention.mode === "stream" ? retention.history : nothing);
   }
@@ -164,6 +170,11 @@ export class LocalBridge implements Bridge {
     const idle = [...this.#stored].filter(([, { isJoined }]) => !isJoined);
     idle.sort(([, a], [, b]) => a.usedAtMs - b.usedAtMs);
     const count = Math.ceil(this.#options.maxStoredTopics * evictedShare);
-    for (const [topic] of idle.slice(0, count)) this.#stored.delete(topic);
+    for (const [topic] of idle.slice(0, count)) this.#forget(topic);
+  }
+
+  #forget(topic: string): void {
+    this.#stored.delete(topic);
+    this.#epoch = undefined;
   }
 }

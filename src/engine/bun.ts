@@ -101,6 +101,7 @@ class BunEngine<Data> implements Engine<Data> {
   /** Bytes published to topics with a subscriber that is behind, since the last look at all sockets' buffers. */
   #bytesSinceLook = 0;
   #server: Server<BunSocket<Data>> | undefined;
+  #lastAddress = "";
 
   constructor(handlers: EngineHandlers<Data>, limits: EngineLimits) {
     this.#handlers = handlers;
@@ -163,7 +164,7 @@ class BunEngine<Data> implements Engine<Data> {
     try {
       const decision = this.#handlers.upgrade(copy);
       if ("refuse" in decision) return toResponse(decision.refuse);
-      const socket = new BunSocket(decision.accept, copy.remoteAddress, this.#limits.maxBufferedBytes);
+      const socket = new BunSocket(decision.accept, this.#addressOf(copy), this.#limits.maxBufferedBytes);
       // Bun echoes the first subprotocol offered unless it is told one; told an empty one it sends none.
       const headers = { "sec-websocket-protocol": decision.subprotocol ?? "" };
       return server.upgrade(request, { data: socket, headers }) ? undefined : toResponse({ status: 400 });
@@ -171,6 +172,12 @@ class BunEngine<Data> implements Engine<Data> {
       this.#handlers.failed(error);
       return toResponse(internalError);
     }
+  }
+
+  /** Behind a proxy everybody has the same address: then all keep one string. */
+  #addressOf({ remoteAddress }: HttpRequest): string {
+    if (remoteAddress !== this.#lastAddress) this.#lastAddress = remoteAddress;
+    return this.#lastAddress;
   }
 
   async #answer(request: Request, copy: HttpRequest): Promise<Response> {

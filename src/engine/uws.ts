@@ -111,6 +111,7 @@ class UwsEngine<Data> implements Engine<Data> {
   readonly #handlers: EngineHandlers<Data>;
   readonly #limits: EngineLimits;
   readonly #app: TemplatedApp;
+  #lastAddress = "";
   /** Sockets that dropped something and have to be cut, as soon as the native code is not iterating over them. */
   #holed: UwsSocket<Data>[] = [];
 
@@ -255,13 +256,19 @@ class UwsEngine<Data> implements Engine<Data> {
         writeReply(reply, copy, decision.refuse);
         return;
       }
-      const carrier: Carrier<Data> = { socket: new UwsSocket(decision.accept, copy.remoteAddress) };
+      const carrier: Carrier<Data> = { socket: new UwsSocket(decision.accept, this.#addressOf(copy)) };
       const key = copy.headers.get("sec-websocket-key")!;
       reply.upgrade(carrier, key, decision.subprotocol ?? "", "", context);
     } catch (error) {
       this.#handlers.failed(error);
       writeReply(reply, copy, internalError);
     }
+  }
+
+  /** Behind a proxy everybody has the same address: then all keep one string. */
+  #addressOf({ remoteAddress }: HttpRequest): string {
+    if (remoteAddress !== this.#lastAddress) this.#lastAddress = remoteAddress;
+    return this.#lastAddress;
   }
 
   #answer(native: NativeReply, request: HttpRequest): void {

@@ -108,6 +108,12 @@ export const limitRules = {
   bodyTimeoutMs: limit(10_000, 10, 600_000, "How long such a body may take to arrive."),
   maxBatchPublications: limit(1000, 1, 100_000, "Most publications in one batch of the server API."),
   maxDataDepth: limit(64, 1, 1000, "How deeply `data` may be nested."),
+  maxDataValues: limit(
+    10_000,
+    1,
+    10_000_000,
+    "Values within one publication's or call's `data`, those that hold others included.",
+  ),
   jwksRefreshMs: limit(300_000, 1000, dayMs, "After this time the keys are fetched from `jwksUrl` again."),
   jwksCooldownMs: limit(
     10_000,

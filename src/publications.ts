@@ -76,6 +76,7 @@ export class Publications {
   }
 
   #dataRule(namespace: NamespaceOptions): DataRule {
-    return { maxDepth: this.#options.limits.maxDataDepth, binary: namespace.binary };
+    const { maxDataDepth, maxDataValues } = this.#options.limits;
+    return { maxDepth: maxDataDepth, maxValues: maxDataValues, binary: namespace.binary };
   }
 }

@@ -131,6 +131,12 @@ describe("plain MessagePack", () => {
     expect(checkPlain(new Uint8Array(100_000).fill(0x91))).toContain("nested too deeply");
   });
 
+  test("has no more values than it may, counted before anything is decoded", () => {
+    const nested = interoperable.pack({ list: [1, {}, "x"], other: null });
+    expect(checkPlain(nested, 6)).toBeUndefined();
+    expect(checkPlain(nested, 5)).toBe("it has more than 5 values");
+  });
+
   test("keeps the decoder away from msgpackr's own extensions", () => {
     expect(codeOf(() => msgpack.decode(pack({ when: new Date(0) })))).toBe("bad-frame");
   });
@@ -239,6 +245,15 @@ describe("data", () => {
     expect(codeOf(() => checkData([[[1]]], rule))).toBe("none");
     expect(codeOf(() => checkData([[{ a: [] }]], rule))).toBe("bad-data");
     expect(codeOf(() => copyData([[{ a: [] }]], rule))).toBe("bad-data");
+  });
+
+  test("has no more values than the limit, which by default is as low as a guest's must be", () => {
+    const value = { list: [1, {}, "x"], other: null };
+    expect(codeOf(() => checkData(value, { ...rule, maxValues: 6 }))).toBe("none");
+    expect(codeOf(() => checkData(value, { ...rule, maxValues: 5 }))).toBe("bad-data");
+    expect(codeOf(() => checkData(new Array(9_999).fill({}), rule))).toBe("none");
+    expect(codeOf(() => checkData(new Array(10_000).fill({}), rule))).toBe("bad-data");
+    expect(codeOf(() => copyData(new Array(10_000).fill({}), rule))).toBe("none");
   });
 
   test("has no number that is not finite, which JSON spells 1e400", () => {

@@ -1,36 +1,54 @@
-// What may travel as `data`: the JSON data model of bounded depth, and binary values where a namespace admits them.
+// What may travel as `data`: the JSON data model of bounded depth and size, and binary values where a namespace admits them.
 
 import { FanwireError } from "../errors.ts";
+import { limitRules } from "../limits.ts";
 
 export interface DataRule {
   readonly maxDepth: number;
   readonly binary: boolean;
+  /** How many values a stranger's data may have, those that hold others included. Absent: the limit's default. */
+  readonly maxValues?: number;
 }
 
 /** Checks a value that a wire format decoded; throws FanwireError `bad-data`. */
-export function checkData(value: unknown, rule: DataRule, depth = 0): void {
+export function checkData(value: unknown, rule: DataRule): void {
+  countValues(value, rule, 0, 0);
+}
+
+/**
+ * Checks a value of which `count` others were there before, and answers how many there are with it. In memory a value takes
+ * many times its bytes in a frame: what bounds frames does not bound what is kept of them.
+ */
+function countValues(value: unknown, rule: DataRule, depth: number, count: number): number {
+  const { maxValues = limitRules.maxDataValues.default } = rule;
+  if (count >= maxValues) {
+    throw new FanwireError("bad-data", `\`data\` has more than ${maxValues} values.`);
+  }
   // JSON can spell a number such as 1e400, which no reader could be told again.
   if (typeof value === "number" && !Number.isFinite(value)) throw notFinite();
-  if (typeof value !== "object" || value === null) return;
+  if (typeof value !== "object" || value === null) return count + 1;
   if (depth >= rule.maxDepth) {
     throw new FanwireError("bad-data", `\`data\` is nested deeper than ${rule.maxDepth} levels.`);
   }
   if (value instanceof Uint8Array) {
-    if (!rule.binary) {
-      throw new FanwireError("bad-data", "Binary values are for namespaces with `binary: true`.");
-    }
-    return;
+    if (rule.binary) return count + 1;
+    throw new FanwireError("bad-data", "Binary values are for namespaces with `binary: true`.");
   }
+  let counted = count + 1;
   if (Array.isArray(value)) {
-    for (const item of value) checkData(item, rule, depth + 1);
-    return;
+    for (const item of value) counted = countValues(item, rule, depth + 1, counted);
+    return counted;
   }
-  for (const key in value) checkData((value as Record<string, unknown>)[key], rule, depth + 1);
+  for (const key in value) {
+    counted = countValues((value as Record<string, unknown>)[key], rule, depth + 1, counted);
+  }
+  return counted;
 }
 
 /**
  * A copy of what an application publishes, so that history does not change when the application later changes its object.
- * Properties that are undefined are left out, as JSON does; anything outside the data model throws FanwireError `bad-data`.
+ * Properties that are undefined are left out, as JSON does; anything outside the data model throws FanwireError `bad-data`. An
+ * application may publish as many values as it likes.
  */
 export function copyData(value: unknown, rule: DataRule, depth = 0): unknown {
   switch (typeof value) {

@@ -47,7 +47,13 @@ export const apiOptions: InputOptions = {
     small: { mode: "stream", maxPublishBytes: 200 },
     closed: { mode: "stream", subscribe: "none", publish: "none" },
   },
-  limits: { maxBodyBytes: 20_000, maxBatchPublications: 50, maxHistoryLimit: 20, maxDataDepth: 16 },
+  limits: {
+    maxBodyBytes: 20_000,
+    maxBatchPublications: 50,
+    maxHistoryLimit: 20,
+    maxDataDepth: 16,
+    maxDataValues: 500,
+  },
 };
 
 /** Declares the whole suite; `name` says where the server runs. */

@@ -225,7 +225,7 @@ describe.each(["bun", "uws"] as const)("the view of the node on %s", (engine) =>
     const { page, faults } = await openNode(mortal.port);
     await page.locator("#node-state").getByText("Live").waitFor();
     await page.getByRole("button", { name: "Subscribe", exact: true }).click();
-    await page.locator("#received .in").first().waitFor();
+    await page.locator("#received .in").filter({ hasText: '"mode": "stream"' }).waitFor();
     await mortal.kill();
     await page.locator("#node-state").getByText("has not answered since").waitFor();
     await using again = await ServerProcess.start(engine, { FANWIRE_PORT: String(mortal.port) });

@@ -2,21 +2,14 @@
 
 import { drawn, part, say } from "./elements.js";
 
-export const shownMs = 300_000;
 const width = 300;
 const height = 56;
 const paddingTop = 4;
 const ground = height - 1; // Where zero is, so that its line is seen.
 const gapMs = 4_000; // Samples further apart than this are not joined.
 
-/** The least of 1, 2, 5, 10, 20… that is not under a value. */
-export function roundUp(value) {
-  const power = 10 ** Math.floor(Math.log10(value));
-  return [1, 2, 5, 10].map((step) => step * power).find((step) => step >= value * 0.999_999) ?? 10 * power;
-}
-
 /** Runs of points without a gap, as SVG paths: one for the line, one for the area under it. */
-export function paths(points, x, y) {
+function paths(points, x, y) {
   let line = "";
   let area = "";
   let run = [];
@@ -47,10 +40,11 @@ export class Chart {
   #marks = drawn("path", { class: "mark" });
   #cursor = drawn("path", { class: "cursor" });
   #value = part("output", "value", "–");
-  #top = part("span", "top small");
-  #when = part("span", "when small");
+  #note = part("span", "small"); // The most there was, or when it was what is read.
+  #most = "";
   #points = [];
   #endMs = 0;
+  #spanMs = 0;
   #pointedAt = null; // Where the pointer is, from 0 to 1.
 
   /** `words(value)`: as people read it. `least`: the smallest scale. `onPoint(place)`: a pointer is there, or nowhere (null). */
@@ -61,8 +55,8 @@ export class Chart {
     this.#value.ariaLive = "off";
     this.#value.ariaLabel = label;
     this.#svg.append(this.#area, this.#marks, this.#line, this.#cursor);
-    const head = part("div", "chart-head", "", [part("h3", "", label), this.#top]);
-    this.element = part("div", "chart", "", [head, this.#value, this.#when, this.#svg]);
+    const figures = part("div", "figures", "", [this.#value, this.#note]);
+    this.element = part("div", "chart", "", [part("h3", "", label), figures, this.#svg]);
     if (hint) this.element.title = hint;
     this.#svg.addEventListener("pointermove", ({ clientX }) => {
       const box = this.#svg.getBoundingClientRect();
@@ -71,32 +65,38 @@ export class Chart {
     this.#svg.addEventListener("pointerleave", () => onPoint(null));
   }
 
-  /** `points`: `{ timestamp, value }`, oldest first. `marks`: moments to draw a line at. */
-  draw(points, endMs, marks = []) {
-    this.#points = points;
+  /** `points`: `{ timestamp, value }`, oldest first; drawn is the span up to `endMs`. `marks`: moments to draw a line at. */
+  draw(points, { endMs, spanMs, marks }) {
+    this.#points = points.filter(({ timestamp }) => timestamp >= endMs - spanMs);
     this.#endMs = endMs;
+    this.#spanMs = spanMs;
+    this.#trace(marks);
+    this.point(this.#pointedAt);
+  }
+
+  #trace(marks) {
+    const [points, endMs, spanMs] = [this.#points, this.#endMs, this.#spanMs];
     const most = points.reduce((max, { value }) => Math.max(max, value), 0);
-    const scale = roundUp(Math.max(most, this.#least));
-    const x = (timestamp) => width - ((endMs - timestamp) / shownMs) * width;
+    const scale = Math.max(most, this.#least) * 1.05;
+    const x = (timestamp) => width - ((endMs - timestamp) / spanMs) * width;
     const y = (value) => ground - (value / scale) * (ground - paddingTop);
     const { line, area } = paths(points, x, y);
     this.#line.setAttribute("d", line);
     this.#area.setAttribute("d", area);
     this.#marks.setAttribute("d", marks.map((at) => `M${x(at).toFixed(1)},0V${height}`).join(""));
     const [now, max] = [this.#words(points.at(-1)?.value), this.#words(most)];
-    say(this.#top, points.length > 0 ? `max ${max}` : "");
-    this.#svg.setAttribute("aria-label", `${this.#label}, the last five minutes: now ${now}, at most ${max}`);
-    this.point(this.#pointedAt);
+    this.#most = points.length > 0 ? `max ${max}` : "";
+    this.#svg.setAttribute("aria-label", `${this.#label} over time: now ${now}, at most ${max}`);
   }
 
   /** Reads the chart at a place, or at its end. */
   point(place) {
     this.#pointedAt = place;
-    const at = this.#endMs - (1 - place) * shownMs;
+    const at = this.#endMs - (1 - place) * this.#spanMs;
     const point = place === null ? this.#points.at(-1) : nearest(this.#points, at);
     say(this.#value, this.#words(point?.value));
     const isRead = place !== null && point !== undefined;
-    say(this.#when, isRead ? new Date(point.timestamp).toLocaleTimeString() : "");
+    say(this.#note, isRead ? new Date(point.timestamp).toLocaleTimeString() : this.#most);
     this.#cursor.setAttribute("d", isRead ? `M${(place * width).toFixed(1)},0V${height}` : "");
   }
 }

@@ -27,7 +27,7 @@ export function say(element, text) {
 }
 
 const shownFrames = 100;
-const shownLetters = 400;
+const shownLetters = 1_000;
 
 /** Puts a frame on top of a list of frames. `direction`: `in`, `out`, or `note` for what is no frame. */
 export function logFrame(list, direction, frame) {

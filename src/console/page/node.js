@@ -1,6 +1,6 @@
 // The view `Node`: asks for the node's state once a second while somebody looks, and draws it.
 
-import { Chart, shownMs } from "./charts.js";
+import { Chart } from "./charts.js";
 import { $, part, say, settings } from "./elements.js";
 import { forget, keep, recall } from "./secrets.js";
 import { Table } from "./tables.js";
@@ -8,16 +8,23 @@ import { Table } from "./tables.js";
 const pollEveryMs = 1_000;
 const patienceMs = 5_000;
 const noticeShownMs = 60_000;
+const leastSpanMs = 60_000;
+const keptMs = 300_000;
 
 const number = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
+const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const short = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
-const count = (value) => (value < 10_000 ? number : short).format(value);
+const count = (value) => {
+  if (value < 100) return number.format(value);
+  return (value < 10_000 ? whole : short).format(value);
+};
 const known = (words) => (value) => (value === undefined ? "–" : words(value));
 
 function bytes(value) {
   if (value < 1024) return `${value} B`;
   const power = Math.min(3, Math.floor(Math.log2(value) / 10));
-  return `${number.format(value / 1024 ** power)} ${["B", "KB", "MB", "GB"][power]}`;
+  const scaled = value / 1024 ** power;
+  return `${(scaled < 10 ? number : whole).format(scaled)} ${["B", "KB", "MB", "GB"][power]}`;
 }
 
 function milliseconds(value) {
@@ -286,13 +293,17 @@ export class NodeView {
 
   #showLoad({ load, timestamp }) {
     this.#samples.push(...load);
-    while (this.#samples[0]?.timestamp < timestamp - shownMs) this.#samples.shift();
+    while (this.#samples[0]?.timestamp < timestamp - keptMs) this.#samples.shift();
+    const knownMs = timestamp - (this.#samples[0]?.timestamp ?? timestamp);
+    const spanMs = Math.max(leastSpanMs, knownMs);
+    const minutes = Math.round(spanMs / 60_000);
+    say($("load-span"), minutes === 1 ? "the last minute" : `the last ${minutes} minutes`);
     for (const [name, chart] of this.#charts) {
       const points = this.#samples.map((sample) => ({ timestamp: sample.timestamp, value: sample[name] }));
-      chart.draw(points, timestamp, this.#restarts);
+      chart.draw(points, { endMs: timestamp, spanMs, marks: this.#restarts });
     }
     const points = this.#latency.samples.map((sample) => ({ ...sample, value: sample.roundTripMs }));
-    this.#latencyChart.draw(points, Date.now(), this.#restarts);
+    this.#latencyChart.draw(points, { endMs: Date.now(), spanMs, marks: this.#restarts });
   }
 
   #showTopics({ total, matching, isWhole, rows }) {

@@ -11,6 +11,7 @@ export class Try {
   #waiting = []; // Who waits for a connection.
   #subscription = null; // `{ topic, maxRateHz, position }`, renewed after a loss from where it was.
   #received = 0;
+  #publishes = new Set(); // Ids whose answers are the publisher's.
 
   constructor() {
     this.#connection = new Connection(
@@ -19,6 +20,7 @@ export class Try {
         welcome: () => this.#welcome(),
         frame: (frame) => this.#receive(frame),
         gone: (code) => this.#gone(code),
+        traffic: (direction, frame) => this.#log(direction, frame),
       },
       "?join=none",
     );
@@ -55,7 +57,6 @@ export class Try {
   }
 
   #receive(frame) {
-    this.#log(frame);
     if (frame.type === "error") complain("subscribe-problem", new Refused(frame));
     this.#follow(frame);
   }
@@ -66,10 +67,17 @@ export class Try {
     this.#subscription.position = { epoch: epoch ?? this.#subscription.position?.epoch, offset };
   }
 
-  #log(frame) {
-    this.#received += 1;
-    $("received-count").textContent = `${this.#received} received, newest first`;
-    logFrame($("received"), "in", frame);
+  #log(direction, frame) {
+    if (frame.type === "publish") this.#publishes.add(frame.id);
+    if (frame.type === "publish" || this.#publishes.has(frame.id)) {
+      if (direction === "in") this.#publishes.delete(frame.id);
+      return logFrame($("answers"), direction, frame);
+    }
+    if (direction === "in") {
+      this.#received += 1;
+      $("received-count").textContent = `${this.#received} received, newest first`;
+    }
+    logFrame($("received"), direction, frame);
   }
 
   async #connected() {
@@ -81,11 +89,7 @@ export class Try {
 
   async #subscribe() {
     const { topic, maxRateHz, position } = this.#subscription;
-    const frame = { type: "subscribe", topic, since: position, maxRateHz };
-    logFrame($("received"), "out", frame);
-    const ok = await this.#connection.request(frame);
-    this.#log(ok);
-    this.#follow(ok);
+    this.#follow(await this.#connection.request({ type: "subscribe", topic, since: position, maxRateHz }));
   }
 
   async #replace() {
@@ -94,29 +98,24 @@ export class Try {
     const wanted = { topic, position: readPosition(), maxRateHz: readRate() };
     this.#subscription = null;
     await this.#connected();
-    if (before !== undefined && before !== topic) await this.#leave(before);
+    if (before !== undefined && before !== topic) {
+      await this.#connection.request({ type: "unsubscribe", topic: before });
+    }
     this.#subscription = wanted;
     await this.#subscribe();
-  }
-
-  async #leave(topic) {
-    const frame = { type: "unsubscribe", topic };
-    logFrame($("received"), "out", frame);
-    this.#log(await this.#connection.request(frame));
   }
 
   async #unsubscribe() {
     const topic = this.#subscription?.topic ?? $("subscribe-topic").value.trim();
     this.#subscription = null;
     await this.#connected();
-    await this.#leave(topic);
+    await this.#connection.request({ type: "unsubscribe", topic });
   }
 
   async #publish() {
     const frame = readPublication();
     await this.#connected();
-    logFrame($("answers"), "out", frame);
-    logFrame($("answers"), "in", await this.#connection.request(frame));
+    await this.#connection.request(frame);
   }
 
   #listen() {

@@ -160,9 +160,14 @@ describe("an inbound frame", () => {
     [{ type: "subscribe", topic: "room:1", since: { epoch: "a" } }, "bad-position"],
     [{ type: "subscribe", topic: "room:1", since: { epoch: "a", offset: -1 } }, "bad-position"],
     [{ type: "subscribe", topic: "room:1", since: { epoch: "a", offset: 2 ** 53 } }, "bad-position"],
+    [{ type: "subscribe", topic: "room:1" }, "bad-frame"],
     [{ type: "unsubscribe", topic: 7 }, "bad-topic"],
     [{ type: "publish", topic: "room:1" }, "bad-data"],
     [{ type: "publish", topic: "room:1", data: 1, event: "" }, "bad-data"],
+    [{ type: "publish", topic: "room:1", data: 1, event: "half \ud800" }, "bad-data"],
+    [{ type: "publish", topic: "room:1", data: 1, key: "\udc00" }, "bad-data"],
+    [{ type: "publish", topic: "room:1", data: 1, idempotencyKey: "\ud800x" }, "bad-frame"],
+    [{ type: "call", method: "\ud800" }, "bad-frame"],
     [{ type: "publish", topic: "room:1", data: 1, idempotencyKey: 7 }, "bad-frame"],
     [{ type: "publish", topic: "room:1", data: 1, echo: "no" }, "bad-frame"],
     [{ type: "history", topic: "room:1", limit: 0 }, "bad-frame"],
@@ -187,7 +192,7 @@ describe("an inbound frame", () => {
     };
     expect(parseClientFrame({ ...publish, colour: "blue" })).toEqual(publish as never);
     const since = { epoch: "a", offset: 0 };
-    const subscribe = { type: "subscribe", topic: "room:1", since };
+    const subscribe = { type: "subscribe", id: 5, topic: "room:1", since };
     expect(parseClientFrame(subscribe)).toEqual(subscribe as never);
   });
 

@@ -16,7 +16,8 @@ export interface PingFrame {
 
 export interface SubscribeFrame {
   readonly type: "subscribe";
-  readonly id?: number;
+  /** Never left out: the answer carries what was missed. */
+  readonly id: number;
   readonly topic: string;
   readonly since?: Position;
   /** In mode `latest`: at most so many times a second. */

@@ -19,8 +19,10 @@ function isCount(value: unknown): value is number {
   return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
 }
 
+/** Well-formed, because half a surrogate pair is one name in JSON and another in UTF-8. */
 function isName(value: unknown): value is string {
-  return typeof value === "string" && value.length > 0 && value.length <= maxNameLength;
+  if (typeof value !== "string" || value.length === 0 || value.length > maxNameLength) return false;
+  return !/\p{Cs}/u.test(value);
 }
 
 export function badFrame(message: string): FanwireError {
@@ -107,9 +109,10 @@ export function parseClientFrame(value: unknown): ClientFrame {
       if (maxRateHz !== undefined && !(typeof maxRateHz === "number" && maxRateHz >= 1)) {
         throw badFrame("`maxRateHz` is a number from 1.");
       }
+      if (id === undefined) throw badFrame("A subscribe needs an id: its answer carries what was missed.");
       return {
         type: "subscribe",
-        ...base,
+        id,
         topic,
         ...(since && { since }),
         ...(maxRateHz !== undefined && { maxRateHz }),

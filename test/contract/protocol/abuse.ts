@@ -174,7 +174,7 @@ export function abuse(engine: EngineName): void {
       expect(counts.ok).toBe(48);
       expect(counts["too-many"]).toBeWithin(150, 160);
       expect(counts["rate-limited"]).toBeWithin(90, 102);
-      peer.send(...upTo(300).map(() => ({ type: "subscribe", topic: fresh("room") })));
+      peer.send(...upTo(300).map((id) => ({ type: "subscribe", id: id + 1_000, topic: fresh("room") })));
       expect(await peer.raw.closed()).toEqual(rateLimited);
       await isServed();
     });

@@ -44,13 +44,18 @@ export class Access {
     if (!authorize) return byRules(session, action, topic, namespace);
     const { userId, info } = session.claims;
     const verdict = authorize({ action, topic, userId, info });
-    if (!(verdict instanceof Promise)) return verdict ?? byRules(session, action, topic, namespace);
+    if (!isThenable(verdict)) return verdict ?? byRules(session, action, topic, namespace);
     const { callTimeoutMs } = this.#limits;
     const late = () => new FanwireError("timeout", "Authorisation did not answer in time.");
-    return withDeadline(verdict, callTimeoutMs, late).then((answer) => {
+    return withDeadline(Promise.resolve(verdict), callTimeoutMs, late).then((answer) => {
       return answer ?? byRules(session, action, topic, namespace);
     });
   }
+}
+
+/** Also what is no promise of this realm: an application's own kind must not pass for a yes. */
+function isThenable<Value>(value: Value | PromiseLike<Value>): value is PromiseLike<Value> {
+  return typeof (value as PromiseLike<Value> | null | undefined)?.then === "function";
 }
 
 function byRules(

@@ -1,6 +1,7 @@
 // Which fields of a publication belong to which mode, and what of them is kept.
 
 import { FanwireError } from "./errors.ts";
+import type { NamespaceOptions } from "./options.ts";
 import type { Mode } from "./wire/frames.ts";
 
 interface Fields {
@@ -24,6 +25,19 @@ export function checkPublication({ key, removed, idempotencyKey, echo }: Fields,
   if (mode !== "volatile" && echo === false) {
     throw mismatch("`echo: false` is for volatile topics: others reach everybody.");
   }
+}
+
+/**
+ * Throws FanwireError `too-large` for a publication that is longer than its namespace has it. `most`: a bound that is known
+ * already; `bytes` is asked only where that does not settle it.
+ */
+export function checkSize(
+  { maxPublishBytes }: NamespaceOptions,
+  most: number,
+  bytes: () => number = () => most,
+): void {
+  if (most <= maxPublishBytes || bytes() <= maxPublishBytes) return;
+  throw new FanwireError("too-large", `A publish here has at most ${maxPublishBytes} bytes.`);
 }
 
 /** How an idempotency key is told apart from other users' of the same name. Those of servers belong to the empty user id. */

@@ -5,10 +5,14 @@ import { FanwireError } from "./errors.ts";
 import type { Hub } from "./hub.ts";
 import type { Limits } from "./limits.ts";
 import type { NamespaceOptions } from "./options.ts";
-import { checkPublication, scopedKey } from "./publication-rules.ts";
+import { checkPublication, checkSize, scopedKey } from "./publication-rules.ts";
 import { checkData, copyData, type DataRule } from "./wire/data.ts";
+import { payloadBytes } from "./wire/format.ts";
 import type { ServerPublication } from "./wire/inbound-api.ts";
+import { json } from "./wire/json.ts";
 import { publicationOf } from "./wire/message.ts";
+import { msgpack } from "./wire/msgpack.ts";
+import { mostBytes } from "./wire/size.ts";
 import { checkTopicName } from "./wire/topic-name.ts";
 
 export interface PublicationsOptions {
@@ -41,24 +45,24 @@ export class Publications {
     const namespace = this.#options.hub.namespace(checkTopicName(wanted.topic));
     const { data, removed } = wanted;
     const copy = removed && data === undefined ? null : copyData(data, this.#dataRule(namespace));
-    return this.#accept({ ...wanted, data: copy }, namespace);
+    const publication = { ...wanted, data: copy };
+    const format = namespace.binary ? msgpack : json;
+    checkSize(namespace, mostBytes(publication), () => payloadBytes(format.encode(publication)));
+    return this.#accept(publication, namespace);
   }
 
   /**
-   * Publishes what a wire format decoded. It is on its way when this returns: several calls in one turn share it. `mostBytes`:
+   * Publishes what a wire format decoded. It is on its way when this returns: several calls in one turn share it. `most`:
    * the size of what it came in, `bytes`: its own where it came with others. Throws what is wrong with it, and rejects with
    * what the bridge says, both as FanwireError.
    */
   accept(
     wanted: ServerPublication,
-    mostBytes: number,
-    bytes: () => number = () => mostBytes,
+    most: number,
+    bytes: () => number = () => most,
   ): Promise<Position | undefined> {
     const namespace = this.#options.hub.namespace(wanted.topic);
-    const { maxPublishBytes } = namespace;
-    if (mostBytes > maxPublishBytes && bytes() > maxPublishBytes) {
-      throw new FanwireError("too-large", `A publish here has at most ${maxPublishBytes} bytes.`);
-    }
+    checkSize(namespace, most, bytes);
     checkData(wanted.data, this.#dataRule(namespace));
     return this.#accept(wanted, namespace);
   }

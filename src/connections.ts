@@ -160,6 +160,7 @@ export class Connections implements SessionHost {
       subscriptions,
     });
     isGreeted = true;
+    session.isWelcomed = true;
     for (const value of values) session.send(value);
     this.#tell("onConnect", () => {
       return this.#options.application.onConnect?.({ userId: session.userId, sessionId: session.id });
@@ -167,7 +168,13 @@ export class Connections implements SessionHost {
   }
 
   handle(session: Session, frame: ClientFrame, frameBytes: number): void {
+    // From here on the client says itself whether it is in the topic.
+    if (frame.type === "subscribe" || frame.type === "unsubscribe") this.#forget(session, frame.topic);
     this.#options.requests.handle(session, frame, frameBytes);
+  }
+
+  failed(failure: unknown): void {
+    this.#options.log.error("handler-failed", { error: failure });
   }
 
   drained(session: Session): void {
@@ -182,7 +189,7 @@ export class Connections implements SessionHost {
     this.#unjoined.delete(session);
     this.#options.hub.unsubscribeAll(session);
     if (this.#sessions.size === 0) this.#emptied?.();
-    if (!session.isAuthenticated) return;
+    if (!session.isWelcomed) return;
     this.#tell("onDisconnect", () => {
       const { userId, id: sessionId } = session;
       return this.#options.application.onDisconnect?.({ userId, sessionId, code });
@@ -193,10 +200,10 @@ export class Connections implements SessionHost {
   tick(): void {
     for (const session of this.#sessions) session.tick(clockToleranceMs);
     this.buffers.tick();
-    for (const [session, topics] of [...this.#unjoined]) {
-      this.#unjoined.delete(session);
-      for (const topic of topics)
-        this.#join(session, topic, (joined) => announceLate(session, topic, joined));
+    for (const [session, topics] of this.#unjoined) {
+      for (const topic of [...topics]) {
+        if (!session.isBusyWith(topic)) this.#joinLate(session, topic);
+      }
     }
   }
 
@@ -220,8 +227,7 @@ export class Connections implements SessionHost {
     const pauseMs = Math.min(stepMs, this.limits.drainCloseMs / steps);
     const retryAfterMs = Math.max(leastReturnMs, Math.round(steps * pauseMs));
     for (const session of sessions) {
-      if (session.isAuthenticated)
-        session.send({ type: "closing", code: closeRules.draining.code, retryAfterMs });
+      if (session.isWelcomed) session.send({ type: "closing", code: closeRules.draining.code, retryAfterMs });
     }
     const emptied = new Promise<void>((resolve) => {
       this.#emptied = resolve;
@@ -244,11 +250,35 @@ export class Connections implements SessionHost {
   }
 
   #join(session: Session, topic: string, answer: (joined: Joined) => void): void {
-    this.#options.hub.subscribe(session, topic, {}, answer)?.catch(() => {
-      if (session.isOver) return;
-      const topics = this.#unjoined.get(session) ?? new Set();
-      this.#unjoined.set(session, topics.add(topic));
+    void session.inOrder(topic, () => {
+      return this.#options.hub.subscribe(session, topic, {}, answer)?.catch(() => {
+        if (session.isOver) return;
+        const topics = this.#unjoined.get(session) ?? new Set();
+        this.#unjoined.set(session, topics.add(topic));
+      });
     });
+  }
+
+  /** Stays among the unjoined until it has worked, so that the client's own word on the topic counts meanwhile. */
+  #joinLate(session: Session, topic: string): void {
+    if (session.subscriptions.has(topic)) {
+      this.#forget(session, topic);
+      return;
+    }
+    void session.inOrder(topic, () => {
+      const announce = (joined: Joined) => {
+        this.#forget(session, topic);
+        announceLate(session, topic, joined);
+      };
+      // Of a failure nothing has to be said: it is tried again.
+      return this.#options.hub.subscribe(session, topic, {}, announce)?.catch(() => undefined);
+    });
+  }
+
+  #forget(session: Session, topic: string): void {
+    const topics = this.#unjoined.get(session);
+    topics?.delete(topic);
+    if (topics?.size === 0) this.#unjoined.delete(session);
   }
 
   #tell(hook: string, call: () => unknown): void {
@@ -267,8 +297,10 @@ function valuesOf(topic: string, { publications = [] }: Joined): MessageFrame[] 
 }
 
 function announceLate(session: Session, topic: string, joined: Joined): void {
-  if (!joined.position) return;
-  session.send({ type: "reset", topic, ...joined.position });
+  const { position, snapshot } = joined;
+  if (!position) return;
+  const { epoch, offset } = snapshot ?? position;
+  session.send({ type: "reset", topic, epoch, offset, ...(snapshot && { snapshot }) });
   for (const value of valuesOf(topic, joined)) session.send(value);
 }
 

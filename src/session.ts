@@ -29,9 +29,14 @@ export interface SessionHost {
   handle(session: Session, frame: ClientFrame, frameBytes: number): void;
   /** Somebody who fell behind may be fed again. */
   drained(session: Session): void;
+  /** Hears of what went wrong unexpectedly, of the server's own fault. */
+  failed(failure: unknown): void;
   /** `reason`: why the server closed the connection, if it did. */
   ended(session: Session, code: number, reason: CloseReason | undefined): void;
 }
+
+/** What engines close with when a handler throws. */
+const internalErrorCode = 1011;
 
 export class Session implements Subscriber {
   readonly id: string;
@@ -39,6 +44,8 @@ export class Session implements Subscriber {
   readonly subscriptions = new FewMap<Subscription>();
   behind: Set<Subscription> | undefined = undefined;
   behindSinceMs = 0;
+  /** Whether the client has been sent `connected`. Its host says so. */
+  isWelcomed = false;
   /** Whether to join the topics that are joined for every client. */
   readonly autoJoin: boolean;
   readonly #host: SessionHost;
@@ -128,6 +135,7 @@ export class Session implements Subscriber {
       this.#isReady = true;
       this.#resume();
     } catch (failure) {
+      if (!(failure instanceof FanwireError)) this.#host.failed(failure);
       this.close(
         failure instanceof FanwireError && failure.code === "unauthorized" ? "unauthorized" : "overloaded",
       );
@@ -180,6 +188,11 @@ export class Session implements Subscriber {
 
   send(frame: ServerFrame): void {
     if (!this.#isOver) this.#socket!.send(this.format.encode(frame));
+  }
+
+  /** Sends a frame that is encoded already, in this session's format. */
+  sendEncoded(payload: Payload): void {
+    if (!this.#isOver) this.#socket!.send(payload);
   }
 
   /** Answers a request, if it asked for an answer. */
@@ -268,6 +281,11 @@ export class Session implements Subscriber {
     this.#inFlight += 1;
   }
 
+  /** Counts what goes on after the operation that was let in by `enter`: it is the same request, and never refused. */
+  goOn(): void {
+    this.#inFlight += 1;
+  }
+
   leave(): void {
     this.#inFlight -= 1;
   }
@@ -302,8 +320,19 @@ export class Session implements Subscriber {
       if (this.#isOver) return;
       this.#whenRead?.();
       this.#whenRead = undefined;
-      if (this.#isReady) this.#resume();
+      try {
+        if (this.#isReady) this.#resume();
+      } catch (failure) {
+        this.#fault(failure);
+      }
     });
+  }
+
+  /** What an engine does about a handler that throws, for what runs outside of its handlers. */
+  #fault(failure: unknown): void {
+    this.#host.failed(failure);
+    this.#isOver = true;
+    this.#socket!.close(internalErrorCode, "");
   }
 
   #resume(): void {

@@ -5,17 +5,19 @@ import type { Application, CallHandler } from "./application.ts";
 import type { Claims } from "./auth.ts";
 import type { Bridge, Publication } from "./bridge/bridge.ts";
 import { withDeadline } from "./deadline.ts";
+import type { Payload } from "./engine/engine.ts";
 import { FanwireError } from "./errors.ts";
 import { historyAnswer } from "./history-answer.ts";
 import type { Hub } from "./hub.ts";
 import type { Limits } from "./limits.ts";
 import type { Log } from "./log.ts";
 import { presenceAnswer } from "./presence-answer.ts";
-import { checkPublication, scopedKey } from "./publication-rules.ts";
+import { checkPublication, checkSize, scopedKey } from "./publication-rules.ts";
 import { checkFormat, checkHistory, checkPresence } from "./reading-rules.ts";
 import type { Joined } from "./recovery.ts";
 import type { Session } from "./session.ts";
 import { checkData, copyData, type DataRule } from "./wire/data.ts";
+import { payloadBytes } from "./wire/format.ts";
 import type {
   CallFrame,
   ClientFrame,
@@ -28,6 +30,9 @@ import type {
   UnsubscribeFrame,
 } from "./wire/frames.ts";
 import { publicationOf } from "./wire/message.ts";
+
+/** Up to here an answer waits for no other: all of a connection's requests in flight, answered so, fit its buffer. */
+const smallAnswerBytes = 1024;
 
 export interface RequestsOptions {
   readonly hub: Hub;
@@ -108,7 +113,7 @@ export class Requests {
           session.reply(frame.id, subscribed(frame.topic, joined));
         });
       };
-      return whenAllowed(allowed, frame, subscribe);
+      return whenAllowed(session, allowed, frame, subscribe);
     });
   }
 
@@ -124,33 +129,41 @@ export class Requests {
 
   #publish(session: Session, frame: PublishFrame, frameBytes: number): void {
     const namespace = this.#options.hub.namespace(frame.topic);
-    if (frameBytes > namespace.maxPublishBytes) {
-      throw new FanwireError("too-large", `A publish here has at most ${namespace.maxPublishBytes} bytes.`);
-    }
+    checkSize(namespace, frameBytes);
     session.rates.takePublication(namespace, this.#options.now());
     checkPublication(frame, namespace.mode);
     checkData(frame.data, { maxDepth: this.#options.limits.maxDataDepth, binary: namespace.binary });
     const publication = publicationOf(frame, this.#options.now(), session.userId);
     const mayPublish = () => this.#access.mayPublish(session, frame.topic, namespace);
-    const publish = () => this.#publishNow(session, frame, publication, namespace.mode);
+    const publish = () => {
+      if (namespace.mode !== "volatile") session.goOn();
+      this.#publishNow(session, frame, publication, namespace.mode);
+      return undefined;
+    };
     if (session.isBusyWith(frame.topic)) {
-      this.#inOrder(session, frame.topic, frame.id, () => whenAllowed(mayPublish(), frame, publish));
+      this.#inOrder(session, frame.topic, frame.id, () => whenAllowed(session, mayPublish(), frame, publish));
       return;
     }
     // The usual case, at a game's rates: nothing to wait for, so nothing is put in line.
     const allowed = mayPublish();
-    if (typeof allowed === "boolean") void whenAllowed(allowed, frame, publish);
-    else this.#inOrder(session, frame.topic, frame.id, () => whenAllowed(allowed, frame, publish));
+    if (typeof allowed === "boolean") {
+      const publishAtOnce = () => {
+        if (namespace.mode !== "volatile") session.enter();
+        this.#publishNow(session, frame, publication, namespace.mode);
+        return undefined;
+      };
+      void whenAllowed(session, allowed, frame, publishAtOnce);
+    } else this.#inOrder(session, frame.topic, frame.id, () => whenAllowed(session, allowed, frame, publish));
   }
 
-  #publishNow(session: Session, frame: PublishFrame, publication: Publication, mode: Mode): undefined {
+  /** What is not volatile is counted as in flight already, and leaves when the bridge has answered. */
+  #publishNow(session: Session, frame: PublishFrame, publication: Publication, mode: Mode): void {
     if (mode === "volatile") {
       this.#options.hub.publishVolatile(frame.topic, publication, frame.echo === false ? session : undefined);
       this.accepted.volatile += 1;
       session.reply(frame.id, {});
       return;
     }
-    session.enter();
     const key = scopedKey(session.userId, frame.idempotencyKey);
     // The bridge keeps the order of the calls: nothing has to wait for its answer.
     this.#options.bridge.publish(frame.topic, publication, key).then(
@@ -172,7 +185,7 @@ export class Requests {
     checkHistory(frame, namespace, session.format, limits);
     this.#inOrder(session, frame.topic, frame.id, () => {
       const allowed = this.#access.mayRead(session, frame.topic, namespace);
-      return whenAllowed(allowed, frame, () => {
+      return whenAllowed(session, allowed, frame, () => {
         return session.answerLarge(async () => {
           session.reply(frame.id, await historyAnswer(bridge, frame, limits));
         });
@@ -186,7 +199,7 @@ export class Requests {
     checkPresence(namespace);
     this.#inOrder(session, frame.topic, frame.id, () => {
       const allowed = this.#access.mayRead(session, frame.topic, namespace);
-      return whenAllowed(allowed, frame, () => {
+      return whenAllowed(session, allowed, frame, () => {
         return session.answerLarge(async () => {
           session.reply(frame.id, await presenceAnswer(bridge, frame.topic, limits));
         });
@@ -214,12 +227,22 @@ export class Requests {
     const topics = [...session.subscriptions].map(({ topic: { name: topic } }) => {
       return session.inOrder(topic, async () => {
         const { hub } = this.#options;
-        if (await this.#access.mayRead(session, topic, hub.namespace(topic))) return;
+        if (await this.#stillMayRead(session, topic)) return;
         if (hub.unsubscribe(session, topic)) left.push(topic);
       });
     });
     await Promise.all(topics);
     return left;
+  }
+
+  /** What cannot be found out is not granted. */
+  async #stillMayRead(session: Session, topic: string): Promise<boolean> {
+    try {
+      return await this.#access.mayRead(session, topic, this.#options.hub.namespace(topic));
+    } catch (error) {
+      this.#options.log.error("authorize-failed", { topic, userId: session.userId, error });
+      return false;
+    }
   }
 
   #call(session: Session, frame: CallFrame): void {
@@ -234,19 +257,23 @@ export class Requests {
     checkData(frame.data, rule);
     this.#concurrently(session, frame.id, async () => {
       const abort = session.startCall();
+      let answer: Payload | undefined;
       try {
-        const { callTimeoutMs } = this.#options.limits;
+        const { callTimeoutMs, recoveryChunkBytes } = this.#options.limits;
         const context = contextOf(session, abort.signal);
         const work = Promise.resolve().then(() => handler(frame.data, context));
         const result = await withDeadline(work, callTimeoutMs, () => {
           return new FanwireError("timeout", `${frame.method} did not answer within ${callTimeoutMs} ms.`);
         });
-        session.reply(frame.id, { data: copyResult(result, rule) });
+        answer = encodeResult(session, frame.id, copyResult(result, rule), recoveryChunkBytes);
       } catch (failure) {
         throw this.#callFailure(frame.method, failure);
       } finally {
         session.endCall(abort);
       }
+      if (answer === undefined) return;
+      if (payloadBytes(answer) <= smallAnswerBytes) session.sendEncoded(answer);
+      else await session.answerLarge(async () => session.sendEncoded(answer));
     });
   }
 
@@ -316,17 +343,34 @@ function copyResult(result: unknown, rule: DataRule): unknown {
   }
 }
 
+/** The `ok` with a result, if one is asked for. One too large for a socket's buffer to take is the handler's fault as well. */
+function encodeResult(
+  session: Session,
+  id: number | undefined,
+  data: unknown,
+  mostBytes: number,
+): Payload | undefined {
+  if (id === undefined) return undefined;
+  const answer = session.format.encode({ type: "ok", id, data });
+  const bytes = payloadBytes(answer);
+  if (bytes > mostBytes) throw new Error(`What the handler returned has ${bytes} of ${mostBytes} bytes.`);
+  return answer;
+}
+
 function contextOf(session: Session, signal: AbortSignal) {
   return { userId: session.userId, sessionId: session.id, info: session.claims.info, signal };
 }
 
 /** Goes on when access is given; most often that is known at once, and then nothing is awaited. */
 function whenAllowed(
+  session: Session,
   allowed: boolean | Promise<boolean>,
   frame: { readonly type: string; readonly topic: string },
   go: () => Promise<void> | undefined,
 ): Promise<void> | undefined {
   const proceed = (answer: boolean) => {
+    // The client may have left meanwhile, and what has been undone for it must not be done again.
+    if (session.isOver) return undefined;
     if (answer) return go();
     throw new FanwireError("forbidden", `The token does not grant ${frame.type} on ${frame.topic}.`);
   };

@@ -128,6 +128,12 @@ describe.each(["bun", "uws"] as const)("the page on %s", (engine) => {
     await page.locator("#spark polyline[points*=' ']").waitFor({ state: "attached" });
   });
 
+  test("nobody is asked for a token in development mode", async () => {
+    const { page } = await Window.open(server.port, newRoom());
+    await page.locator("#engine-room[open]").waitFor();
+    expect(await page.getByLabel("Token").isVisible()).toBe(false);
+  });
+
   test("hostile text stays text, in messages and in rooms' names", async () => {
     const hostile = `<img src=x onerror="alert(1)">`;
     const room = newRoom();

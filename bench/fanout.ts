@@ -8,7 +8,7 @@ import { jitteredSchedule } from "./measure/schedule.ts";
 import { fitLine, type Line, seededRandom, shuffled } from "./measure/stats.ts";
 import { type Flag, flagsOf } from "./measure/validity.ts";
 import type { Mode, RunSettings } from "./settings.ts";
-import { type Arm, type EngineName, type ServerProcess, startServer } from "./targets/servers.ts";
+import { type Arm, type EngineName, keepAwake, type ServerProcess, startServer } from "./targets/servers.ts";
 
 /**
  * Sizes and rates. The rates keep both processes under some 60 % of their core and let each publication leave alone: a
@@ -129,9 +129,17 @@ class Comparing {
   readonly #plan: Plan;
   readonly #samples = new Map<Group, Buffer>();
   readonly #publisher: Connection;
+  readonly #spinnerPid: number | undefined;
   readonly result: FanoutComparison;
 
-  constructor(sides: Record<Arm, Side>, mode: Mode, settings: RunSettings, publisher: Connection) {
+  constructor(
+    sides: Record<Arm, Side>,
+    mode: Mode,
+    settings: RunSettings,
+    publisher: Connection,
+    spinnerPid?: number,
+  ) {
+    this.#spinnerPid = spinnerPid;
     this.#sides = sides;
     this.#settings = settings;
     this.#plan = fanoutPlanOf(settings);
@@ -198,6 +206,7 @@ class Comparing {
     await Bun.sleep(50);
     const result = await measureWindow({
       serverPid: side.server.pid,
+      spinnerPid: this.#spinnerPid,
       publisher,
       subscribers: side.subscribers.get(group) as readonly Connection[],
       frames: new PublishFrames(side.format, topicOf(this.result.mode, group), textBytes),
@@ -219,6 +228,7 @@ function describe(arm: Arm, round: number, group: Group, seed: number, result: W
 
 /** Every comparison the settings ask for, as it is done. Both servers of an engine live through all of its comparisons. */
 export async function* fanout(settings: RunSettings): AsyncGenerator<FanoutComparison> {
+  const spinner = settings.halt ? undefined : keepAwake();
   for (const engine of settings.engines) {
     const servers = {
       fanwire: await startServer("fanwire", engine),
@@ -230,7 +240,8 @@ export async function* fanout(settings: RunSettings): AsyncGenerator<FanoutCompa
         bare: await connect(servers.bare, format),
       };
       const publisher = await Connection.open({ port: servers.fanwire.port, format });
-      for (const mode of settings.modes) yield await new Comparing(sides, mode, settings, publisher).run();
+      for (const mode of settings.modes)
+        yield await new Comparing(sides, mode, settings, publisher, spinner?.pid).run();
       publisher.close();
       disconnect(sides.fanwire);
       disconnect(sides.bare);
@@ -238,6 +249,7 @@ export async function* fanout(settings: RunSettings): AsyncGenerator<FanoutCompa
     await servers.fanwire.stop();
     await servers.bare.stop();
   }
+  spinner?.stop();
 }
 
 /** µs of server CPU per publication in one round, by number of subscribers. */

@@ -16,6 +16,7 @@ import {
   type EngineName,
   type HostSamples,
   type JavascriptHost,
+  keepAwake,
   type PublicationTimes,
   startHost,
 } from "./targets/servers.ts";
@@ -231,6 +232,7 @@ async function profiled(
 
 export async function* javascript(settings: RunSettings): AsyncGenerator<JavascriptComparison> {
   const plan = javascriptPlanOf(settings);
+  const spinner = settings.halt ? undefined : keepAwake();
   for (const engine of settings.engines) {
     for (const format of settings.formats) {
       const host = await startHost(engine);
@@ -243,4 +245,5 @@ export async function* javascript(settings: RunSettings): AsyncGenerator<Javascr
       await host.quit();
     }
   }
+  spinner?.stop();
 }

@@ -14,6 +14,8 @@ export interface RunSettings {
   /** Shows that everything works, in seconds; its figures carry no verdict. */
   readonly quick: boolean;
   readonly rounds: number | undefined;
+  /** Lets the servers' core halt when it has nothing to do (see keepAwake). */
+  readonly halt: boolean;
   /** Prints the result as JSON on standard output instead of tables. */
   readonly json: boolean;
 }
@@ -25,6 +27,7 @@ export const usage = `usage: npm run bench -- <name> [options]
   --mode volatile|stream only this mode         (fanout, coalescing; default: both)
   --rounds N             rounds of paired windows
   --seed N               seed of schedules and resampling (default: 1)
+  --halt                 lets the servers' core halt between publications (fanout, javascript)
   --quick                seconds instead of minutes, without a verdict
   --json                 the result as JSON on standard output`;
 
@@ -60,6 +63,7 @@ export function parseSettings(args: readonly string[]): { scenario: string; sett
       rounds: { type: "string" },
       seed: { type: "string" },
       quick: { type: "boolean", default: false },
+      halt: { type: "boolean", default: false },
       json: { type: "boolean", default: false },
     },
   });
@@ -78,6 +82,7 @@ export function parseSettings(args: readonly string[]): { scenario: string; sett
     seed: whole("seed", values.seed) ?? 1,
     rounds: whole("rounds", values.rounds),
     quick: values.quick,
+    halt: values.halt,
     json: values.json,
   };
   return { scenario, settings };

@@ -113,12 +113,13 @@ function readerTable(readers: readonly ReaderRecord[]): string {
     return [
       kind,
       ...outcomes.map((outcome) => String(mine.filter((reader) => reader.outcome === outcome).length)),
+      [...new Set(mine.flatMap((reader) => reader.closeCode ?? []))].join(" ") || "–",
       String(mine.reduce((sum, reader) => sum + reader.skippedByReset, 0)),
       megabytes(mine.map((reader) => reader.kernelBytes)),
       megabytes(mine.map((reader) => reader.serverBytes)),
     ];
   });
-  const head = ["slow", ...outcomes, "skipped by reset"];
+  const head = ["slow", ...outcomes, "close codes", "skipped by reset"];
   return table([...head, "most in kernel, MB", "most in server, MB"], rows);
 }
 

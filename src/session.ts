@@ -173,6 +173,8 @@ export class Session implements Subscriber {
     this.#scheduleResume();
     const now = this.#host.now();
     const { heartbeatMs, heartbeatTimeoutMs } = this.#host.limits;
+    // The pong of a slow peer waits behind all that it has yet to read: how long it may be slow is the feeder's to judge.
+    if (this.behind) this.#seen();
     if (this.#claims?.expiresAt !== undefined && this.#claims.expiresAt + toleranceMs <= now) {
       this.close("token-expired");
     } else if (this.#pingedAtMs !== undefined) {

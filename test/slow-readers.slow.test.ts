@@ -211,6 +211,26 @@ for (const engine of ["bun", "uws"] as const) {
     });
   });
 
+  describe(`a slow reader and the heartbeat on ${engine}`, () => {
+    const heartbeat = { heartbeatMs: 300, heartbeatTimeoutMs: 300 };
+    const server = served(engine, { limits: { ...limits, ...heartbeat }, namespaces });
+    afterEach(dropPeers);
+
+    test("has as long as a slow reader has, though its pong is stuck behind what it has yet to read", async () => {
+      const topic = fresh("deep");
+      const { port } = server;
+      const fast = await subscribed(port, topic);
+      const stopped = await subscribed(port, topic, { deadlineMs: 30_000 });
+      const publisher = await join(port);
+      stopped.raw.pause();
+      await publish(publisher, topic, [fast]);
+      // A peer that is silent without being slow is ended at the third look after its ping.
+      for (let ping = 0; ping < 4; ping++) await fast.raw.nextPing();
+      stopped.raw.resume();
+      expect(offsetsOf(await readTo(stopped, count))).toEqual(upTo(count));
+    });
+  });
+
   describe(`a reader that never reads again on ${engine}`, () => {
     const slowConsumerTimeoutMs = 1000;
     const server = served(engine, {

@@ -10,6 +10,8 @@ import { type PublishFrames, SequencePlace } from "./payload.ts";
 
 export interface WindowSettings {
   readonly serverPid: number;
+  /** A process whose CPU time is nobody's load (see keepAwake). */
+  readonly spinnerPid?: number | undefined;
   readonly publisher: Connection;
   /** Their indexes are consecutive. */
   readonly subscribers: readonly Connection[];
@@ -68,7 +70,7 @@ export class Receivers implements Listener {
 }
 
 export async function measureWindow(settings: WindowSettings): Promise<WindowResult> {
-  const { serverPid, publisher, subscribers, frames, schedule } = settings;
+  const { serverPid, spinnerPid, publisher, subscribers, frames, schedule } = settings;
   const deliveries = new Deliveries({
     publications: schedule.length,
     subscribers: subscribers.length,
@@ -78,6 +80,7 @@ export async function measureWindow(settings: WindowSettings): Promise<WindowRes
   for (const subscriber of subscribers) subscriber.listener = receivers;
 
   const before = { ...Connection.totals, at: Bun.nanoseconds(), machine: readMachine() };
+  const spinner = spinnerPid === undefined ? undefined : readCpu(spinnerPid);
   const cpu = { server: readCpu(serverPid), generator: readCpu(process.pid) };
   const paced = await pace(schedule, (index, intendedAt) => {
     const frame = frames.at(index);
@@ -88,6 +91,7 @@ export async function measureWindow(settings: WindowSettings): Promise<WindowRes
   await deliveries.complete(graceMs);
   const server = cpuBetween(cpu.server, readCpu(serverPid));
   const generator = cpuBetween(cpu.generator, readCpu(process.pid));
+  const spunNs = spinner === undefined ? 0 : cpuBetween(spinner, readCpu(spinnerPid as number)).ns;
   const after = { ...Connection.totals, at: Bun.nanoseconds(), machine: readMachine() };
 
   const wallNs = after.at - before.at;
@@ -108,7 +112,7 @@ export async function measureWindow(settings: WindowSettings): Promise<WindowRes
     lowestLatencyNs: deliveries.lowestLatencyNs,
     generatorBusy: Math.max(0, generator.ns - paced.idleSpinNs) / wallNs,
     serverBusy: server.ns / wallNs,
-    foreignBusy: Math.max(0, machineBusyNs - server.ns - generator.ns) / wallNs,
+    foreignBusy: Math.max(0, machineBusyNs - server.ns - generator.ns - spunNs) / wallNs,
     stealShare: (after.machine.stealNs - before.machine.stealNs) / wallNs,
     serverNs: server.ns,
     serverCoarseNs: server.coarseNs,

@@ -25,6 +25,19 @@ function sysctls(): Record<string, string> {
   return Object.fromEntries(names.map((name) => [name.replaceAll("/", "."), read(`/proc/sys/${name}`)]));
 }
 
+/** What makes system calls dearer here than elsewhere: the kernel's settings and what became of them. */
+function mitigations(): Record<string, string> {
+  const settings = read("/proc/cmdline")
+    .split(" ")
+    .filter((word) => /^(mitigations|pti|nopti|spectre_v2|idle)\b/.test(word));
+  const folder = "/sys/devices/system/cpu/vulnerabilities";
+  return {
+    commandLine: settings.join(" "),
+    meltdown: read(`${folder}/meltdown`),
+    spectreV2: read(`${folder}/spectre_v2`),
+  };
+}
+
 /** The mean cost of reading the clock, which is part of every latency. */
 function clockCostNs(): number {
   const reads = 100_000;
@@ -40,7 +53,7 @@ export function machineFacts() {
     cores: cpus().length,
     memoryGiB: Math.round(totalmem() / 2 ** 30),
     kernel: release(),
-    kernelCommandLine: read("/proc/cmdline"),
+    mitigations: mitigations(),
     clocksource: read("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
     clockCostNs: clockCostNs(),
     loopbackMtu: read("/sys/class/net/lo/mtu"),
@@ -54,6 +67,6 @@ export function machineFacts() {
       "hdr-histogram-js": packageVersion("hdr-histogram-js"),
     },
     commit: output("git", "rev-parse", "HEAD"),
-    uncommitted: uncommitted === "" ? [] : uncommitted.split("\n"),
+    uncommitted: uncommitted === "" ? [] : uncommitted.split("\n").map((line) => line.trim()),
   };
 }

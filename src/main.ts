@@ -19,6 +19,9 @@ const noSuchAddress = new Set(["EADDRNOTAVAIL", "EINVAL", "ENOTFOUND", "EAI_AGAI
 let server: Server | undefined;
 let isFaulty = false;
 
+// uWebSockets.js reads this when it is loaded. Its own 4 KiB for all headers together are less than a token may have.
+process.env.UWS_HTTP_MAX_HEADERS_SIZE ??= "16384";
+
 await main();
 
 async function main(): Promise<void> {

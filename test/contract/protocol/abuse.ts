@@ -108,6 +108,11 @@ export function abuse(engine: EngineName): void {
       expect(await peer.request({ type: "ping" })).toMatchObject({ type: "pong" });
     }, 40_000);
 
+    test("headers that hold the longest token there may be are read", async () => {
+      const headers = { authorization: `Bearer ${"a".repeat(8192)}` };
+      expect((await ask(server.port, "/health", { headers })).status).toBe(200);
+    });
+
     test("huge headers, many of them, and a long path are answered 431", async () => {
       const head = "GET /health HTTP/1.1\r\nHost: x\r\n";
       for (const hostile of [

@@ -47,7 +47,6 @@ interface OptionRule {
 }
 
 const bytes = (value: string) => Buffer.byteLength(value);
-
 const text = (fits: (value: string) => boolean) => (bound: string) => z.string(bound).refine(fits, bound);
 const claim = text((value) => bytes(value) >= 1 && bytes(value) <= 1024);
 
@@ -193,6 +192,11 @@ const historyRules: Readonly<Record<keyof HistoryRule, OptionRule>> = {
     ...integer(10, 7 * dayMs),
     default: `${defaultHistory.ttlMs}`,
     meaning: "How long a publication is kept; `stream` only.",
+  },
+  maxBytes: {
+    ...integer(1024, 1024 ** 3),
+    default: `${defaultHistory.maxBytes}`,
+    meaning: "Memory that a topic's publications may take, about; `stream` only.",
   },
 };
 

@@ -86,7 +86,18 @@ export const limitRules = {
   ringPublications: limit(1024, 1, 1_000_000, "Newest publications kept in memory per active topic."),
   ringBytes: limit(mib, kib, 1024 * mib, "Bytes of them kept in memory per active topic."),
   topicLingerMs: limit(5000, 0, dayMs, "How long a topic stays active after its last subscriber left."),
-  maxStoredTopics: limit(100_000, 1, 10_000_000, "Topics whose history a node in memory keeps."),
+  maxStoredTopics: limit(
+    250_000,
+    1,
+    10_000_000,
+    "Topics a node in memory keeps, each user's own included; the longest unused are forgotten first.",
+  ),
+  maxStoredBytes: limit(
+    1024 * mib,
+    mib,
+    1024 * 1024 * mib,
+    "Memory that publications may take on a node in memory, about; the longest unused topics lose theirs first.",
+  ),
   removalTtlMs: limit(
     600_000,
     10,

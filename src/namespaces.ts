@@ -18,7 +18,7 @@ const builtInNamespaces: Readonly<Record<string, NamespaceInput>> = {
   user: { mode: "stream", subscribe: "none" },
   broadcast: { mode: "stream" },
 };
-export const defaultHistory: HistoryRule = { size: 1000, ttlMs: 600_000 };
+export const defaultHistory: HistoryRule = { size: 1000, ttlMs: 600_000, maxBytes: 16 * 1024 * 1024 };
 export const defaultMaxPublishBytes = 65_536;
 export const defaultMaxKeys = 10_000;
 export const defaultJoinLeave: JoinLeaveRule = { maxMembers: 100 };
@@ -72,8 +72,13 @@ function resolveNamespace(
   };
   if (mode === "volatile") return { mode, ...rules };
   if (mode === "latest") return { mode, maxKeys: maxKeys ?? defaultMaxKeys, ...rules };
-  const size = history?.size ?? defaultHistory.size;
-  return { mode, history: { size, ttlMs: history?.ttlMs ?? defaultHistory.ttlMs }, ...rules };
+  const { size, ttlMs, maxBytes } = defaultHistory;
+  const kept = {
+    size: history?.size ?? size,
+    ttlMs: history?.ttlMs ?? ttlMs,
+    maxBytes: history?.maxBytes ?? maxBytes,
+  };
+  return { mode, history: kept, ...rules };
 }
 
 /** Looks at the names themselves, because a record's schema passes over the name `__proto__`. */

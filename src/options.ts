@@ -86,8 +86,14 @@ export interface Options {
 /** A namespace as declared. `mode` may be left out where a built-in namespace is changed. */
 export interface NamespaceInput {
   readonly mode?: Mode | undefined;
-  /** Streams only. Defaults: 1000 publications, 600000 ms. */
-  readonly history?: { readonly size?: number | undefined; readonly ttlMs?: number | undefined } | undefined;
+  /** Streams only. Defaults: 1000 publications, 600000 ms, 16 MiB. */
+  readonly history?:
+    | {
+        readonly size?: number | undefined;
+        readonly ttlMs?: number | undefined;
+        readonly maxBytes?: number | undefined;
+      }
+    | undefined;
   readonly subscribe?: Access | undefined;
   readonly publish?: Access | undefined;
   readonly binary?: boolean | undefined;

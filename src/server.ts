@@ -366,10 +366,12 @@ function after(delayMs: number, work: () => void): void {
 }
 
 function createBridge(options: Options, now: () => number): Bridge {
-  const { maxStoredTopics, idempotencyTtlMs, maxIdempotencyKeys, presenceGraceMs } = options.limits;
+  const { maxStoredTopics, maxStoredBytes, presenceGraceMs } = options.limits;
+  const { idempotencyTtlMs, maxIdempotencyKeys } = options.limits;
   return new LocalBridge({
     retention: (topic) => retentionOf(topic, options),
     maxStoredTopics,
+    maxStoredBytes,
     idempotencyTtlMs,
     maxIdempotencyKeys,
     presenceGraceMs,

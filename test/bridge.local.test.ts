@@ -22,6 +22,7 @@ function createLocal(overrides: Partial<LocalBridgeOptions> = {}) {
   const bridge = new LocalBridge({
     retention: (topic) => retentionOf(topic),
     maxStoredTopics: 100,
+    maxStoredBytes: 1_000_000,
     idempotencyTtlMs,
     maxIdempotencyKeys: 100,
     presenceGraceMs,
@@ -80,6 +81,103 @@ describe("the store of a single node", () => {
     await bridge.close();
   });
 
+  test("keeps a position as long as an idempotency key of the topic", async () => {
+    const { bridge, clock } = createLocal({ idempotencyTtlMs: 7_200_000 });
+    await bridge.start(deaf);
+    const first = await bridge.publish("room:1", publication, "key");
+    clock.now += 7_199_999;
+    bridge.sweep();
+    expect(await bridge.publish("room:1", publication, "key")).toEqual(first);
+    clock.now += 7_200_000;
+    bridge.sweep();
+    expect((await bridge.publish("room:1", publication, "key")).epoch).not.toBe(first.epoch);
+    await bridge.close();
+  });
+
+  test("has no place for a topic above its bound while somebody listens to each, and one when it was left", async () => {
+    const { bridge } = createLocal({ maxStoredTopics: 20 });
+    await bridge.start(deaf);
+    for (let topic = 1; topic <= 20; topic++) await bridge.join(`room:${topic}`);
+    expect(bridge.join("room:21")).rejects.toMatchObject({ code: "unavailable" });
+    expect(bridge.publish("room:21", publication)).rejects.toMatchObject({ code: "unavailable" });
+    await bridge.join("game:1");
+    bridge.leave("room:7");
+    await bridge.join("room:21");
+    await bridge.close();
+  });
+
+  test("finds a place for each new topic among a hundred thousand without looking at them all", async () => {
+    const { bridge } = createLocal({ maxStoredTopics: 100_000 });
+    await bridge.start(deaf);
+    for (let topic = 0; topic < 99_990; topic++) await bridge.join(`room:${topic}`);
+    const started = performance.now();
+    for (let topic = 0; topic < 2000; topic++)
+      await bridge.publish(`ticker:${topic}`, { ...publication, key: "a" });
+    // To look at all of them each time took 16 ms each.
+    expect(performance.now() - started).toBeLessThan(2000);
+    await bridge.close();
+  });
+
+  test("stores nothing of a topic that was only asked for, or is volatile", async () => {
+    const { bridge } = createLocal({ maxStoredTopics: 20 });
+    await bridge.start(deaf);
+    const kept = await bridge.publish("room:0", publication);
+    for (let topic = 1; topic <= 50; topic++) {
+      expect((await bridge.history(`room:${topic}`, undefined, 9)).publications).toEqual([]);
+      await bridge.join(`game:${topic}`);
+    }
+    expect(await bridge.history("room:0", 0, 9)).toMatchObject({ ...kept, publications: [{ offset: 1 }] });
+    await bridge.close();
+  });
+
+  const large = () => ({ data: "x".repeat(10_000), timestamp: 1_000_000 });
+
+  async function offsetsOf(bridge: LocalBridge, topic: string): Promise<number[]> {
+    const { publications } = await bridge.history(topic, 0, 1000);
+    return publications.map(({ offset }) => offset);
+  }
+
+  test("above its memory the longest unused topics lose what they keep, but a stream not its position", async () => {
+    const { bridge } = createLocal({ maxStoredBytes: 102_000 });
+    await bridge.start(deaf);
+    const unused = await bridge.publish("ticker:1", { ...large(), key: "a" });
+    const first = await bridge.publish("room:1", large());
+    for (let topic = 2; topic <= 9; topic++) await bridge.publish(`room:${topic}`, large());
+    expect(await offsetsOf(bridge, "room:1")).toEqual([1]);
+    await bridge.publish("room:9", large());
+    await bridge.publish("room:9", large());
+    expect(await offsetsOf(bridge, "room:1")).toEqual([1]);
+    expect(await offsetsOf(bridge, "room:2")).toEqual([]);
+    expect(await bridge.publish("room:2", large())).toEqual({ epoch: first.epoch, offset: 2 });
+    expect(await offsetsOf(bridge, "room:9")).toEqual([1, 2, 3]);
+    expect((await bridge.publish("ticker:1", { ...large(), key: "a" })).epoch).not.toBe(unused.epoch);
+    await bridge.close();
+  });
+
+  test("does not forget values that somebody listens to: what has no memory left is refused", async () => {
+    const { bridge, clock } = createLocal({ maxStoredBytes: 35_000 });
+    await bridge.start(deaf);
+    await bridge.join("ticker:1");
+    for (const key of ["a", "b", "c"]) await bridge.publish("ticker:1", { ...large(), key });
+    const more = () => bridge.publish("ticker:2", { ...large(), key: "d" });
+    expect(more()).rejects.toMatchObject({ code: "unavailable" });
+    bridge.leave("ticker:1");
+    clock.now += 1000;
+    expect((await more()).offset).toBe(1);
+    await bridge.close();
+  });
+
+  test("charges what values take in memory, not what they take in a frame", async () => {
+    const { bridge } = createLocal({
+      retention: () => ({ mode: "stream", history: { size: 1000, ttlMs: 60_000, maxBytes: 100_000 } }),
+    });
+    await bridge.start(deaf);
+    const data = Array.from({ length: 1000 }, () => ({}));
+    for (let count = 0; count < 3; count++) await bridge.publish("room:1", { data, timestamp: 1_000_000 });
+    expect(await offsetsOf(bridge, "room:1")).toEqual([3]);
+    await bridge.close();
+  });
+
   test("remembers a bounded number of idempotency keys per topic", async () => {
     const { bridge } = createLocal({ maxIdempotencyKeys: 2 });
     await bridge.start(deaf);
@@ -91,23 +189,33 @@ describe("the store of a single node", () => {
 });
 
 test("a stored topic keeps exactly the newest that are young enough, whatever happens when", () => {
-  const steps = fc.array(fc.record({ wait: fc.nat(30), publish: fc.boolean() }), {
-    maxLength: 400,
-    size: "max",
+  const steps = fc.array(
+    fc.record({ wait: fc.nat(30), publish: fc.boolean(), bytes: fc.integer({ min: 1, max: 30 }) }),
+    {
+      maxLength: 400,
+      size: "max",
+    },
+  );
+  const rules = fc.record({
+    size: fc.integer({ min: 1, max: 90 }),
+    ttlMs: fc.integer({ min: 1, max: 900 }),
+    maxBytes: fc.integer({ min: 1, max: 900 }),
   });
-  const rules = fc.record({ size: fc.integer({ min: 1, max: 90 }), ttlMs: fc.integer({ min: 1, max: 900 }) });
   fc.assert(
     fc.property(steps, rules, fc.nat(100), fc.integer({ min: 1, max: 50 }), (events, rule, after, limit) => {
       const stored = new StoredHistory("e", rule);
-      const all: { offset: number; timestamp: number }[] = [];
+      const all: { offset: number; timestamp: number; bytes: number }[] = [];
       let now = 0;
-      for (const { wait, publish } of events) {
+      for (const { wait, publish, bytes } of events) {
         now += wait;
-        if (publish) all.push(stored.append({ data: 0, timestamp: now }, now));
+        if (publish) all.push({ ...stored.append({ data: 0, timestamp: now }, now, bytes), bytes });
         else stored.expire(now);
       }
       stored.expire(now);
       const kept = all.slice(-rule.size).filter(({ timestamp }) => timestamp + rule.ttlMs > now);
+      const sum = () => kept.reduce((total, { bytes }) => total + bytes, 0);
+      while (sum() > rule.maxBytes) kept.shift();
+      expect(stored.bytes).toBe(sum());
       const ofPage = (page: { publications: readonly { offset: number }[] }) =>
         page.publications.map(({ offset }) => offset);
       const offsets = kept.map(({ offset }) => offset);

@@ -36,7 +36,12 @@ describe("defaults", () => {
     expect(options).toMatchObject({ host: "127.0.0.1", port: 9001, logLevel: "info", allowedOrigins: [] });
     expect(developmentMode(options)).toBe(true);
     expect(Object.fromEntries(options.namespaces)).toMatchObject({
-      room: { mode: "stream", history: { size: 1000, ttlMs: 600_000 }, subscribe: "grant", publish: "grant" },
+      room: {
+        mode: "stream",
+        history: { size: 1000, ttlMs: 600_000, maxBytes: 16_777_216 },
+        subscribe: "grant",
+        publish: "grant",
+      },
       game: { mode: "volatile", binary: false, maxPublishBytes: 65_536 },
       user: { mode: "stream", subscribe: "none" },
       broadcast: { mode: "stream" },
@@ -93,7 +98,7 @@ describe("precedence", () => {
     });
     expect(namespaces.get("room")).toMatchObject({
       mode: "stream",
-      history: { size: 5, ttlMs: 600_000 },
+      history: { size: 5, ttlMs: 600_000, maxBytes: 16_777_216 },
       publish: "members",
     });
     expect(namespaces.get("user")).toMatchObject({ mode: "volatile", subscribe: "none" });

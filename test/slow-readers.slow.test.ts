@@ -23,7 +23,7 @@ const limits = {
   heartbeatTimeoutMs: 50_000,
 };
 const namespaces = {
-  deep: { mode: "stream", history: { size: 2000 } },
+  deep: { mode: "stream", history: { size: 2000, maxBytes: 64 * 1024 * 1024 } },
   shallow: { mode: "stream", history: { size: 50 } },
 } as const;
 

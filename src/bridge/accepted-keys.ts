@@ -11,6 +11,10 @@ export class AcceptedKeys {
   /** In the order of their expiry. */
   readonly #accepted = new Map<string, Accepted>();
 
+  get isEmpty(): boolean {
+    return this.#accepted.size === 0;
+  }
+
   get(key: string, nowMs: number): Position | undefined {
     const accepted = this.#accepted.get(key);
     return accepted && accepted.untilMs > nowMs ? accepted.position : undefined;

@@ -36,6 +36,8 @@ export interface HistoryRule {
   readonly size: number;
   /** How long a publication is kept. */
   readonly ttlMs: number;
+  /** About how much memory a topic's publications may take. */
+  readonly maxBytes: number;
 }
 
 /** What is kept of a `latest` topic: each key's newest publication, and for a while that a key was removed. */
@@ -128,7 +130,8 @@ export interface Bridge extends Presence {
   disconnect(userId: string, reason: string | undefined): Promise<void>;
   /**
    * Of a `stream` topic: up to `limit` publications after offset `after`, or the newest ones when `after` is undefined, with
-   * the topic's present position. The topic need not be joined.
+   * the topic's present position. The topic need not be joined. Asking for one that nobody joined or published to stores nothing:
+   * its epoch may be another one the next time.
    */
   history(topic: string, after: number | undefined, limit: number): Promise<HistoryPage>;
   close(): Promise<void>;

@@ -3,14 +3,18 @@
 import { AcceptedKeys } from "./accepted-keys.ts";
 import type { Bridge, BridgeEvents, HistoryPage, Position, Publication, Retention } from "./bridge.ts";
 import { LocalPresence } from "./local-presence.ts";
+import { memoryOf } from "./memory-estimate.ts";
 import type { Member, PresencePage } from "./presence.ts";
 import { StoredHistory } from "./stored-history.ts";
 import { StoredValues } from "./stored-values.ts";
+import { TopicStore } from "./topic-store.ts";
 
 export interface LocalBridgeOptions {
   readonly retention: (topic: string) => Retention;
   /** How many topics are kept; above it the longest unused ones are forgotten, position and all. */
   readonly maxStoredTopics: number;
+  /** About the memory of all publications; above it the longest unused topics lose theirs. */
+  readonly maxStoredBytes: number;
   readonly idempotencyTtlMs: number;
   readonly maxIdempotencyKeys: number;
   readonly presenceGraceMs: number;
@@ -18,25 +22,16 @@ export interface LocalBridgeOptions {
   readonly newEpoch: () => string;
 }
 
-interface StoredTopic {
-  readonly kept: StoredHistory | StoredValues;
-  accepted: AcceptedKeys | undefined;
-  /** Whether the node listens to it. */
-  isJoined: boolean;
-  usedAtMs: number;
-}
-
-/** How long a topic's position outlives its last use: a client that was away this long is still told the truth cheaply. */
-const positionTtlMs = 3_600_000;
 const sweepIntervalMs = 10_000;
-/** How much of `maxStoredTopics` is freed at once, so that a full store is not searched for each new topic. */
-const evictedShare = 0.05;
 /** A volatile topic has a position too, which never moves. */
-const nothing = { size: 0, ttlMs: 0 };
+const nowhere: Position = { epoch: "0", offset: 0 };
+const nothing = { size: 0, ttlMs: 0, maxBytes: 0 };
 
 export class LocalBridge implements Bridge {
   readonly #options: LocalBridgeOptions;
-  readonly #stored = new Map<string, StoredTopic>();
+  readonly #store: TopicStore;
+  /** Volatile topics that the node listens to. There is nothing of them to store. */
+  readonly #volatile = new Set<string>();
   readonly #presence: LocalPresence;
   /**
    * Of the topics that are made now. Many share it; after one was forgotten there is a new one, so that a topic never gets an epoch
@@ -48,6 +43,15 @@ export class LocalBridge implements Bridge {
 
   constructor(options: LocalBridgeOptions) {
     this.#options = options;
+    this.#store = new TopicStore({
+      maxTopics: options.maxStoredTopics,
+      maxBytes: options.maxStoredBytes,
+      create: (topic) => this.#create(topic),
+      forgot: () => {
+        this.#epoch = undefined;
+      },
+      now: options.now,
+    });
     this.#presence = new LocalPresence(
       { graceMs: options.presenceGraceMs, now: options.now },
       {
@@ -65,34 +69,41 @@ export class LocalBridge implements Bridge {
   }
 
   async join(topic: string): Promise<void> {
-    const stored = this.#topic(topic);
-    stored.isJoined = true;
-    const { kept } = stored;
+    if (this.#options.retention(topic).mode === "volatile") {
+      this.#volatile.add(topic);
+      this.#events?.joined(topic, nowhere);
+      return;
+    }
+    const { kept } = this.#store.use(topic);
+    this.#store.setJoined(topic, true);
     if (kept instanceof StoredHistory) {
       this.#events?.joined(topic, kept.position);
       return;
     }
     kept.expire(this.#options.now());
+    this.#store.changed(topic);
     this.#events?.joined(topic, kept.position, kept.values, kept.forgottenOffset);
   }
 
   leave(topic: string): void {
-    const stored = this.#stored.get(topic);
-    if (stored) stored.isJoined = false;
+    if (!this.#volatile.delete(topic)) this.#store.setJoined(topic, false);
   }
 
   async publish(topic: string, publication: Publication, idempotencyKey?: string): Promise<Position> {
-    const stored = this.#topic(topic);
+    const stored = this.#store.use(topic);
     const now = this.#options.now();
     const first = idempotencyKey === undefined ? undefined : stored.accepted?.get(idempotencyKey, now);
     if (first) return first;
-    const positioned = stored.kept.append(publication, now);
+    const bytes = memoryOf(publication);
+    this.#store.makeRoom(bytes, topic);
+    const positioned = stored.kept.append(publication, now, bytes);
     const { position } = stored.kept;
     if (idempotencyKey !== undefined) {
       const { idempotencyTtlMs, maxIdempotencyKeys } = this.#options;
       stored.accepted ??= new AcceptedKeys();
       stored.accepted.add(idempotencyKey, position, now + idempotencyTtlMs, maxIdempotencyKeys);
     }
+    this.#store.changed(topic);
     if (stored.isJoined) this.#events?.deliver(topic, [positioned]);
     return position;
   }
@@ -106,8 +117,11 @@ export class LocalBridge implements Bridge {
   }
 
   async history(topic: string, after: number | undefined, limit: number): Promise<HistoryPage> {
-    const { kept } = this.#topic(topic);
+    // Asking leaves nothing behind, or a stranger's questions could push out what others keep.
+    if (!this.#store.find(topic)) return { epoch: this.#presentEpoch(), offset: 0, publications: [] };
+    const { kept } = this.#store.use(topic);
     kept.expire(this.#options.now());
+    this.#store.changed(topic);
     return kept instanceof StoredHistory ? kept.page(after, limit) : { ...kept.position, publications: [] };
   }
 
@@ -126,55 +140,29 @@ export class LocalBridge implements Bridge {
   async close(): Promise<void> {
     clearInterval(this.#sweeper);
     this.#presence.close();
-    this.#stored.clear();
+    this.#store.clear();
   }
 
   /** Forgets what is past its time. Runs by itself every 10 s. */
   sweep(): void {
-    const now = this.#options.now();
     this.#presence.expire();
-    for (const [topic, stored] of this.#stored) {
-      stored.kept.expire(now);
-      stored.accepted?.expire(now);
-      const isIdle = stored.usedAtMs + positionTtlMs <= now && !stored.isJoined;
-      if (isIdle && stored.kept.isEmpty) this.#forget(topic);
-    }
+    this.#store.expire();
   }
 
   /** The node, if it joined the topic. */
   #listening(topic: string): BridgeEvents | undefined {
-    return this.#stored.get(topic)?.isJoined ? this.#events : undefined;
+    return this.#store.find(topic)?.isJoined || this.#volatile.has(topic) ? this.#events : undefined;
   }
 
-  #topic(topic: string): StoredTopic {
-    let stored = this.#stored.get(topic);
-    if (!stored) {
-      if (this.#stored.size >= this.#options.maxStoredTopics) this.#evict();
-      stored = { kept: this.#create(topic), accepted: undefined, isJoined: false, usedAtMs: 0 };
-      this.#stored.set(topic, stored);
-    }
-    stored.usedAtMs = this.#options.now();
-    return stored;
+  #presentEpoch(): string {
+    this.#epoch ??= this.#options.newEpoch();
+    return this.#epoch;
   }
 
   #create(topic: string): StoredHistory | StoredValues {
     const retention = this.#options.retention(topic);
-    this.#epoch ??= this.#options.newEpoch();
-    const epoch = this.#epoch;
+    const epoch = this.#presentEpoch();
     if (retention.mode === "latest") return new StoredValues(epoch, retention.keyed);
     return new StoredHistory(epoch, retention.mode === "stream" ? retention.history : nothing);
-  }
-
-  /** A forgotten topic begins a new epoch when it is used again, so whoever had a position in it is told so. */
-  #evict(): void {
-    const idle = [...this.#stored].filter(([, { isJoined }]) => !isJoined);
-    idle.sort(([, a], [, b]) => a.usedAtMs - b.usedAtMs);
-    const count = Math.ceil(this.#options.maxStoredTopics * evictedShare);
-    for (const [topic] of idle.slice(0, count)) this.#forget(topic);
-  }
-
-  #forget(topic: string): void {
-    this.#stored.delete(topic);
-    this.#epoch = undefined;
   }
 }

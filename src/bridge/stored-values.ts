@@ -13,6 +13,9 @@ export class StoredValues {
   readonly #values = new Map<string, PositionedPublication>();
   /** Those of them that are removals. */
   readonly #removals = new Map<string, PositionedPublication>();
+  /** The memory of each of them, and of all. */
+  readonly #sizes = new Map<string, number>();
+  #bytes = 0;
 
   constructor(epoch: string, rule: KeyedRule) {
     this.#epoch = epoch;
@@ -36,8 +39,13 @@ export class StoredValues {
     return [...this.#values.values()];
   }
 
-  /** Throws FanwireError `too-many` where one more key would be too much. */
-  append(publication: Publication, nowMs: number): PositionedPublication {
+  /** The memory of what is kept. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** `bytes`: the memory that the publication takes. Throws FanwireError `too-many` where one more key would be too much. */
+  append(publication: Publication, nowMs: number, bytes: number): PositionedPublication {
     const key = publication.key!;
     const { maxKeys } = this.#rule;
     const isNew = !publication.removed && (!this.#values.has(key) || this.#removals.has(key));
@@ -50,6 +58,8 @@ export class StoredValues {
     this.#values.set(key, positioned);
     this.#removals.delete(key);
     if (publication.removed) this.#removals.set(key, positioned);
+    this.#bytes += bytes - (this.#sizes.get(key) ?? 0);
+    this.#sizes.set(key, bytes);
     this.expire(nowMs);
     return positioned;
   }
@@ -61,6 +71,8 @@ export class StoredValues {
       if (this.#removals.size <= maxKeys && removal.timestamp + removalTtlMs > nowMs) return;
       this.#removals.delete(key);
       this.#values.delete(key);
+      this.#bytes -= this.#sizes.get(key)!;
+      this.#sizes.delete(key);
       // Removals are in the order of their offsets: each one forgotten is the latest.
       this.#forgottenOffset = removal.offset;
     }

@@ -21,6 +21,7 @@ export interface BridgeUnderTest {
 
 export const historySize = 5;
 export const historyTtlMs = 60_000;
+export const historyMaxBytes = 100_000;
 export const idempotencyTtlMs = 10_000;
 export const maxKeys = 4;
 export const removalTtlMs = 60_000;
@@ -29,7 +30,7 @@ export const presenceGraceMs = 5000;
 /** How the namespaces of the suite keep what they are given. */
 export function retentionOf(topic: string): Retention {
   if (topic.startsWith("room:"))
-    return { mode: "stream", history: { size: historySize, ttlMs: historyTtlMs } };
+    return { mode: "stream", history: { size: historySize, ttlMs: historyTtlMs, maxBytes: historyMaxBytes } };
   if (topic.startsWith("ticker:")) return { mode: "latest", keyed: { maxKeys, removalTtlMs } };
   return { mode: "volatile" };
 }
@@ -197,6 +198,16 @@ export function testBridge(name: string, create: () => Promise<BridgeUnderTest>)
       const page = await bridge.history("room:1", 0, 99);
       expect(page.publications).toEqual([]);
       expect(page.offset).toBe(8);
+    });
+
+    test("keeps of history what its memory allows", async () => {
+      const large = "x".repeat(historyMaxBytes * 0.4);
+      for (let count = 0; count < 3; count++) await bridge.publish("room:1", publication(large));
+      expect(await offsets(0, 99)).toEqual([2, 3]);
+      await bridge.publish("room:1", publication("x".repeat(historyMaxBytes)));
+      expect(await offsets(0, 99)).toEqual([]);
+      expect((await bridge.publish("room:1", publication(1))).offset).toBe(5);
+      expect(await offsets(0, 99)).toEqual([5]);
     });
 
     test("gives back what it was given", async () => {

@@ -170,12 +170,17 @@ export class Hub implements BridgeEvents {
     this.#options.bridge.relay(name, publication);
   }
 
-  joined(name: string, position: Position, values: readonly PositionedPublication[] = []): void {
+  joined(
+    name: string,
+    position: Position,
+    values: readonly PositionedPublication[] = [],
+    forgottenOffset = 0,
+  ): void {
     const topic = this.#topics.get(name);
     if (topic?.namespace.mode === "stream") topic.log = new StreamLog(name, position, this.#ringBounds);
     if (topic?.namespace.mode === "latest") {
       const rule = { maxKeys: topic.namespace.maxKeys, removalTtlMs: this.#options.limits.removalTtlMs };
-      topic.log = new KeyedLog(name, position, values, rule);
+      topic.log = new KeyedLog(name, position, values, rule, forgottenOffset);
     }
     topic?.forEachLane((lane) => {
       lane.cursor = topic.log?.next ?? 0;

@@ -201,7 +201,12 @@ export class Hub implements BridgeEvents {
     }
   }
 
-  reset(name: string, position: Position, values: readonly PositionedPublication[] = []): void {
+  reset(
+    name: string,
+    position: Position,
+    values: readonly PositionedPublication[] = [],
+    forgottenOffset = 0,
+  ): void {
     const topic = this.#topics.get(name);
     if (!topic?.log) return;
     this.counts.resets += 1;
@@ -209,7 +214,7 @@ export class Hub implements BridgeEvents {
     if (this.#options.snapshots.has(name)) this.feeder.takeOver(topic);
     // Before the ring, however small, lets go of it.
     topic.forEachLane((lane) => this.#lanes.serve(lane));
-    topic.log.reset(position, values);
+    topic.log.reset(position, values, forgottenOffset);
     // With what the old epoch still owes before it, and without waiting for a round.
     topic.forEachLane((lane) => this.#lanes.serve(lane));
   }

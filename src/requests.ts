@@ -132,7 +132,8 @@ export class Requests {
     checkSize(namespace, frameBytes);
     session.rates.takePublication(namespace, this.#options.now());
     checkPublication(frame, namespace.mode);
-    checkData(frame.data, { maxDepth: this.#options.limits.maxDataDepth, binary: namespace.binary });
+    const { maxDataDepth: maxDepth, maxDataValues: maxValues } = this.#options.limits;
+    checkData(frame.data, { maxDepth, maxValues, binary: namespace.binary });
     const publication = publicationOf(frame, this.#options.now(), session.userId);
     const mayPublish = () => this.#access.mayPublish(session, frame.topic, namespace);
     const publish = () => {
@@ -253,7 +254,8 @@ export class Requests {
         `There is no call ${JSON.stringify(frame.method.slice(0, 64))}.`,
       );
     }
-    const rule = { maxDepth: this.#options.limits.maxDataDepth, binary: session.format.binary };
+    const { maxDataDepth: maxDepth, maxDataValues: maxValues } = this.#options.limits;
+    const rule = { maxDepth, maxValues, binary: session.format.binary };
     checkData(frame.data, rule);
     this.#concurrently(session, frame.id, async () => {
       const abort = session.startCall();

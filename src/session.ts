@@ -37,6 +37,8 @@ export interface SessionHost {
 
 /** What engines close with when a handler throws. */
 const internalErrorCode = 1011;
+/** More than the values that a frame has beside its `data`. */
+const maxFrameValues = 32;
 
 export class Session implements Subscriber {
   readonly id: string;
@@ -357,7 +359,7 @@ export class Session implements Subscriber {
     }
     let id: number | undefined;
     try {
-      const value = this.format.decode(payload);
+      const value = this.format.decode(payload, limits.maxDataValues + maxFrameValues);
       id = frameId(value);
       this.rates.take(bytes, now());
       this.#host.handle(this, parseClientFrame(value), bytes);

@@ -14,8 +14,8 @@ export interface WireFormat {
   readonly binary: boolean;
   /** A frame, or another object of the JSON data model. */
   encode(frame: object): Payload;
-  /** One message as a plain value of the JSON data model, or a FanwireError `bad-frame`. */
-  decode(payload: Payload): unknown;
+  /** One message as a plain value of the JSON data model, or a FanwireError `bad-frame`. `maxValues`: refused before it is built. */
+  decode(payload: Payload, maxValues?: number): unknown;
 }
 
 export function payloadBytes(payload: Payload): number {

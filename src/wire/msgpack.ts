@@ -26,12 +26,12 @@ export const msgpack: WireFormat = {
     return packr.pack(frame);
   },
 
-  decode(payload: Payload): unknown {
+  decode(payload: Payload, maxValues?: number): unknown {
     if (typeof payload === "string") {
       throw new FanwireError("bad-frame", "fanwire.v1.msgpack takes binary frames, not text ones.");
     }
     // msgpackr trusts lengths and runs extensions, so what a stranger sent is checked first.
-    const fault = checkPlain(payload);
+    const fault = checkPlain(payload, maxValues);
     if (fault !== undefined)
       throw new FanwireError("bad-frame", `The frame is not plain MessagePack: ${fault}.`);
     return packr.unpack(payload);

@@ -177,7 +177,10 @@ function spelled(random: Random, id: number, fresh: string): WireCase {
     ["ok", `{${publish},"data":"\\ud800 \\udc00\\u0000"}`],
     ["ok", `{${publish},"data":[-0,123456789012345678901234567890,1e-400]}`],
     ["bad-data", `{${publish},"data":1,"event":"\\ud800"}`],
-    ["bad-position", `{"type":"history","id":${id},${topic},"since":{"epoch":"\\udfff","offset":9007199254740991}}`],
+    [
+      "bad-position",
+      `{"type":"history","id":${id},${topic},"since":{"epoch":"\\udfff","offset":9007199254740991}}`,
+    ],
     ["bad-frame", `{"type":"call","id":${id},"method":"\\ud800"}`],
   ]);
   return text("spelled strangely", payload, [code], id);

@@ -96,7 +96,7 @@ export const limitRules = {
     1024 * mib,
     mib,
     1024 * 1024 * mib,
-    "Memory that publications may take on a node in memory, about; the longest unused topics lose theirs first.",
+    "Memory of publications and idempotency keys on a node in memory, about; longest unused topics lose theirs.",
   ),
   removalTtlMs: limit(
     600_000,

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import { AcceptedKeys } from "../src/bridge/accepted-keys.ts";
 import type { BridgeEvents } from "../src/bridge/bridge.ts";
 import { LocalBridge, type LocalBridgeOptions } from "../src/bridge/local.ts";
 import { StoredHistory } from "../src/bridge/stored-history.ts";
@@ -164,6 +165,47 @@ describe("the store of a single node", () => {
     bridge.leave("ticker:1");
     clock.now += 1000;
     expect((await more()).offset).toBe(1);
+    await bridge.close();
+  });
+
+  test("charges idempotency keys, and forgets those of the longest unused topics where no history is left to go", async () => {
+    const { bridge } = createLocal({ maxStoredBytes: 10_000, maxIdempotencyKeys: 1000 });
+    await bridge.start(deaf);
+    const publish = (topic: string, key: string) => bridge.publish(topic, { data: 0, timestamp: 0 }, key);
+    const first = await publish("room:0", "key");
+    for (let topic = 1; topic <= 9; topic++) await publish(`room:${topic}`, "key");
+    expect(await publish("room:0", "key")).toEqual(first);
+    const count = 100;
+    for (let nth = 1; nth <= count; nth++) await publish(`room:${nth % 10}`, `key-${nth}`);
+    expect((await publish(`room:${count % 10}`, `key-${count}`)).offset).toBe(count / 10 + 1);
+    expect((await publish("room:1", "key")).offset).toBe(count / 10 + 2);
+    await bridge.close();
+  });
+
+  test("gives the memory of a forgotten idempotency key back", () => {
+    const keys = new AcceptedKeys();
+    const position = { epoch: "e", offset: 1 };
+    keys.add("a", position, 10, 2);
+    const one = keys.bytes;
+    keys.add("a", position, 20, 2);
+    expect(keys.bytes).toBe(one);
+    keys.add("b", position, 30, 2);
+    keys.add("c", position, 40, 2);
+    expect(keys.bytes).toBe(2 * one);
+    keys.expire(30);
+    expect(keys.bytes).toBe(one);
+    keys.expire(40);
+    expect(keys.bytes).toBe(0);
+  });
+
+  test("refuses a publication whose idempotency key has no room beside values that somebody listens to", async () => {
+    const { bridge } = createLocal({ maxStoredBytes: 10_700 });
+    await bridge.start(deaf);
+    await bridge.join("ticker:1");
+    await bridge.publish("ticker:1", { ...large(), key: "a" });
+    const small = { data: 0, timestamp: 0, key: "b" };
+    expect(bridge.publish("ticker:1", small, "x".repeat(128))).rejects.toMatchObject({ code: "unavailable" });
+    expect((await bridge.publish("ticker:1", small)).offset).toBe(2);
     await bridge.close();
   });
 

@@ -1,6 +1,6 @@
 // The bridge of a single node: topics in this process's memory, delivery by direct call.
 
-import { AcceptedKeys } from "./accepted-keys.ts";
+import { AcceptedKeys, memoryOfKey } from "./accepted-keys.ts";
 import type { Bridge, BridgeEvents, HistoryPage, Position, Publication, Retention } from "./bridge.ts";
 import { LocalPresence } from "./local-presence.ts";
 import { memoryOf } from "./memory-estimate.ts";
@@ -13,7 +13,7 @@ export interface LocalBridgeOptions {
   readonly retention: (topic: string) => Retention;
   /** How many topics are kept; above it the longest unused ones are forgotten, position and all. */
   readonly maxStoredTopics: number;
-  /** About the memory of all publications; above it the longest unused topics lose theirs. */
+  /** About the memory of all publications and idempotency keys; above it the longest unused topics lose theirs. */
   readonly maxStoredBytes: number;
   readonly idempotencyTtlMs: number;
   readonly maxIdempotencyKeys: number;
@@ -95,7 +95,7 @@ export class LocalBridge implements Bridge {
     const first = idempotencyKey === undefined ? undefined : stored.accepted?.get(idempotencyKey, now);
     if (first) return first;
     const bytes = memoryOf(publication);
-    this.#store.makeRoom(bytes, topic);
+    this.#store.makeRoom(bytes + (idempotencyKey === undefined ? 0 : memoryOfKey(idempotencyKey)), topic);
     const positioned = stored.kept.append(publication, now, bytes);
     const { position } = stored.kept;
     if (idempotencyKey !== undefined) {

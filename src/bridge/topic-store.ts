@@ -7,7 +7,7 @@ import type { StoredValues } from "./stored-values.ts";
 
 export interface TopicStoreOptions {
   readonly maxTopics: number;
-  /** About the memory of all publications. */
+  /** About the memory of all publications and idempotency keys. */
   readonly maxBytes: number;
   readonly create: (topic: string) => StoredHistory | StoredValues;
   /** Called when a topic was forgotten, position and all: it must begin a new epoch when it is used again. */
@@ -51,7 +51,7 @@ export class TopicStore {
     this.#options = options;
   }
 
-  /** About the memory of all publications. */
+  /** About the memory of all publications and idempotency keys. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -88,7 +88,8 @@ export class TopicStore {
 
   /**
    * Makes room for a publication of a topic. A history that loses what it had is only shorter, whoever listens; values can go
-   * only together with their topic, and that only where nobody listens. Throws FanwireError `unavailable` where too little can.
+   * only together with their topic, and that only where nobody listens. Keys go last, because nobody is told that they are gone.
+   * Throws FanwireError `unavailable` where too little can go.
    */
   makeRoom(bytes: number, name: string): void {
     const { maxBytes, now } = this.#options;
@@ -131,8 +132,9 @@ export class TopicStore {
   }
 
   #changed(entry: Entry): void {
-    this.#bytes += entry.kept.bytes - entry.bytes;
-    entry.bytes = entry.kept.bytes;
+    const bytes = entry.kept.bytes + (entry.accepted?.bytes ?? 0);
+    this.#bytes += bytes - entry.bytes;
+    entry.bytes = bytes;
     if (entry.kept.isEmpty && !entry.accepted) this.#filled.delete(entry);
     else this.#filled.add(entry);
   }
@@ -146,6 +148,11 @@ export class TopicStore {
       } else if (!entry.isJoined && entry.name !== except) {
         this.#forget(entry);
       }
+    }
+    for (const entry of this.#filled) {
+      if (this.#bytes <= mostBytes) return;
+      entry.accepted = undefined;
+      this.#changed(entry);
     }
   }
 

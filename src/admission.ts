@@ -15,7 +15,7 @@ export interface Handshake {
 }
 
 export interface AdmissionRules {
-  /** Development mode: any web page can reach loopback, so the `Host` must be a name of it. */
+  /** The listener is on loopback, and asks for less than elsewhere: any web page can reach it, so `Host` must be a name of it. */
   readonly isLoopbackOnly: boolean;
   readonly allowedOrigins: readonly string[];
 }
@@ -41,7 +41,7 @@ export function refusal(code: ErrorCode, message: string): Refusal {
 export function refuseByOrigin(request: HttpRequest, rules: AdmissionRules): Refusal | undefined {
   const host = request.headers.get("host");
   if (rules.isLoopbackOnly && !hostIsLoopback(host)) {
-    return refusal("forbidden", "In development mode the Host must be localhost or a loopback address.");
+    return refusal("forbidden", "Host must be localhost or a loopback address here.");
   }
   const origin = request.headers.get("origin");
   if (originAllowed({ origin, host }, rules.allowedOrigins)) return undefined;

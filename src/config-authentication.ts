@@ -46,6 +46,7 @@ export function checkAuthentication(options: Options, locate: Locate): void {
   }
 }
 
-function isLoopback(host: string): boolean {
+/** Whether what listens there is reached from this machine alone. */
+export function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || (isIPv4(host) && host.startsWith("127."));
 }

@@ -34,7 +34,7 @@ export function createHttp(options: HttpOptions): Endpoint {
   return (request, readBody) => {
     const { api } = options.internal ?? {};
     if (api && isApiPath(request.path)) {
-      return refuseInDevelopment(request, options) ?? api(request, readBody);
+      return refuseStrangePages(request, options) ?? api(request, readBody);
     }
     const answer = fixed.get(request.path);
     if (!answer) return notFound();
@@ -65,7 +65,7 @@ function createPaths(options: HttpOptions): ReadonlyMap<string, Answer> {
 function addInternal(paths: Map<string, Answer>, internal: InternalEndpoints, options: HttpOptions): void {
   const { metrics, authorize, console } = internal;
   paths.set("/metrics", (request) => {
-    const refused = refuseInDevelopment(request, options) ?? authorize?.(request);
+    const refused = refuseStrangePages(request, options) ?? authorize?.(request);
     return refused ?? measured(metrics());
   });
   if (!console) return;
@@ -78,8 +78,8 @@ function addInternal(paths: Map<string, Answer>, internal: InternalEndpoints, op
   });
 }
 
-/** In development mode no key may be asked for, and any web page can reach loopback. */
-function refuseInDevelopment(request: HttpRequest, { admission }: HttpOptions): HttpReply | undefined {
+/** On loopback no key may be asked for, and any web page can reach it, by a name of its own that points there. */
+function refuseStrangePages(request: HttpRequest, { admission }: HttpOptions): HttpReply | undefined {
   return admission.isLoopbackOnly ? refuseByOrigin(request, admission) : undefined;
 }
 

@@ -8,6 +8,7 @@ import type { Application } from "./application.ts";
 import type { Bridge, Position, Retention } from "./bridge/bridge.ts";
 import { LocalBridge } from "./bridge/local.ts";
 import { developmentMode, resolveOptions } from "./config.ts";
+import { isLoopback } from "./config-authentication.ts";
 import { Connections } from "./connections.ts";
 import { ConsoleState } from "./console/state.ts";
 import { createConsole } from "./console.ts";
@@ -323,7 +324,10 @@ export class Node implements Server {
     const common = { admission, isReady: () => this.#isReady };
     const client = { ...common, hasSocket: true };
     if (adminPort !== undefined) {
-      return { client, admin: { ...common, hasSocket: false, internal } };
+      // Whoever reaches it may know everything, so no web page may.
+      const isLoopbackOnly = isLoopback(this.#options.adminHost);
+      const rules = { ...admission, isLoopbackOnly };
+      return { client, admin: { ...common, admission: rules, hasSocket: false, internal } };
     }
     const isKnown = createKeyCheck(apiKeys);
     const authorize = (request: HttpRequest) =>

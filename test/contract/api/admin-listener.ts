@@ -55,6 +55,32 @@ export function adminListener(setting: ApiSetting): void {
     });
   });
 
+  test("a second listener on loopback answers only by a name of this machine, but health to every name", async () => {
+    const server = await setting.start({
+      jwtSecret: secret,
+      apiKeys: [apiKey],
+      adminPort: 0,
+      console: true,
+    });
+    const admin = new ApiClient(server.adminPort!);
+    const paths = ["/api/stats", "/metrics", "/", "/console/state"];
+    for (const path of paths) expect((await admin.request("GET", path)).status).toBe(200);
+    const foreign: Record<string, string>[] = [
+      { host: "evil.example" },
+      { host: "evil.example", origin: "http://evil.example" },
+      { origin: "https://evil.example" },
+    ];
+    for (const headers of foreign) {
+      for (const path of paths) {
+        expect([path, ...(await admin.failure("GET", path, { headers }))]).toEqual([path, 403, "forbidden"]);
+      }
+    }
+    for (const path of ["/health", "/ready"]) {
+      expect((await admin.request("GET", path, { headers: { host: "evil.example" } })).status).toBe(200);
+    }
+    await server.stop();
+  });
+
   test("in development mode the API answers only by a name of this machine", async () => {
     const server = await setting.start({ apiKeys: [apiKey] });
     const api = new ApiClient(server.port);

@@ -94,8 +94,9 @@ export interface EngineHandlers<Data> {
   closed(socket: Socket<Data>, code: number, reason: string): void;
   /**
    * Any request that is not a WebSocket handshake. A rejected promise becomes a 500. Pipelined requests are answered in order,
-   * as long as each answer is there when the next request is: one that waits for more than its body and settled promises
-   * cuts the connection when another request is behind it, and who pipelined has to ask again.
+   * as long as each answer is there when the next request is: where one waits for more than its body and settled promises,
+   * both engines cut the connection as soon as another request is behind it, without an answer to either. So nobody waits in
+   * vain, and who pipelined has to ask again (RFC 9112, section 9.3.2). Neither engine can be told to hold the second back.
    */
   http(request: HttpRequest, readBody: ReadBody): HttpReply | Promise<HttpReply>;
   /** One of the above threw, or rejected. The engine has dealt with the connection; this is for the log, and must not throw. */

@@ -2,6 +2,7 @@
 import { expect, test } from "bun:test";
 import { connect as connectTcp, createServer } from "node:net";
 import { EngineHost, type EngineName } from "../support/engine-host.ts";
+import { HttpConnection, head } from "../support/http.ts";
 import { refusal, within } from "../support/websocket.ts";
 import { type HostInUse, limits } from "./engine.ts";
 
@@ -20,6 +21,7 @@ function exchange(port: number, lines: string[], to: "end" | "head" = "end"): Pr
 }
 
 export function httpContract(host: HostInUse, engine: EngineName): void {
+  const ask = (path: string) => head("GET", path);
   const url = (path: string) => `http://127.0.0.1:${host().port}${path}`;
 
   test("the subprotocol is echoed exactly as decided, whatever was offered", async () => {
@@ -122,6 +124,22 @@ export function httpContract(host: HostInUse, engine: EngineName): void {
       expect(await answer).toBe("aborted");
     }
     expect((await fetch(url("/later"))).status).toBe(201);
+  });
+
+  test("who asks again before a late answer is cut at once instead of waiting, and harms nobody else", async () => {
+    const other = await HttpConnection.open(host().port);
+    for (const pieces of [[ask("/never") + ask("/now")], ["/never", "/now"].map(ask)]) {
+      const connection = await HttpConnection.open(host().port);
+      for (const piece of pieces) {
+        connection.write(piece);
+        await connection.flushed();
+        // A round trip elsewhere: by then the piece was read.
+        other.write(ask("/now"));
+        expect((await other.answer())?.status).toBe(200);
+      }
+      expect(await connection.closed()).toBe("");
+    }
+    other.destroy();
   });
 
   test("a request with a body is answered, its body unread", async () => {

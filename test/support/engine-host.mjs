@@ -152,6 +152,7 @@ const answers = {
     await new Promise((resolve) => setTimeout(resolve, 10));
     return { status: 201, headers: { "x-when": "later" }, body: Uint8Array.from([1, 2, 3]) };
   },
+  "/never": () => new Promise(() => undefined),
   "/throw": () => {
     throw new Error("http");
   },

@@ -9,7 +9,7 @@ type Step =
   | { do: "publish"; topic: number; count: number; size: number }
   | { do: "pause" | "resume" | "reconnect" | "resubscribe" | "leave"; reader: number; topic: number }
   | { do: "take"; reader: number; count: number }
-  | { do: "lose"; topic: number; offset: number }
+  | { do: "lose"; topic: number; offset: number; isLate: boolean }
   | { do: "slow" | "quick" | "fail" | "heal" | "settle" | "late" | "catch up" }
   | { do: "snapshot"; kind: (typeof snapshotKinds)[number] }
   | { do: "release"; count: number };
@@ -49,7 +49,12 @@ function steps(mayLose: boolean) {
     fc.record({ do: one("release"), count: fc.integer({ min: 1, max: 3 }) }),
   ];
   const harmful: fc.Arbitrary<Step>[] = [
-    fc.record({ do: one("lose"), topic: fc.nat(topics.length - 1), offset: fc.nat(5) }),
+    fc.record({
+      do: one("lose"),
+      topic: fc.nat(topics.length - 1),
+      offset: fc.nat(5),
+      isLate: fc.boolean(),
+    }),
     fc.constantFrom<Step>({ do: "fail" }, { do: "heal" }),
     fc.constantFrom(...snapshotKinds).map((kind): Step => ({ do: "snapshot", kind })),
   ];
@@ -101,6 +106,7 @@ class Run {
         this.readers[step.reader]!.unsubscribe(topics[step.topic]!);
         break;
       case "lose":
+        node.bridge.isLossLate = step.isLate;
         node.bridge.loseEverything(topics[step.topic]!, step.offset);
         break;
       case "slow":

@@ -42,7 +42,9 @@ export class ModelBridge implements Bridge {
   isSlow = false;
   /** While set, what is published is in the store at once and at the node only after `catchUp`: a page may be ahead of it. */
   isLate = false;
-  readonly #late = new Map<string, PositionedPublication[]>();
+  /** While `isLate` too: of what is lost the node hears only then. */
+  isLossLate = false;
+  readonly #late = new Map<string, (() => void)[]>();
 
   constructor(options: ModelBridgeOptions) {
     this.#options = options;
@@ -82,8 +84,7 @@ export class ModelBridge implements Bridge {
     if (publication.key === undefined) stored.kept = stored.kept.slice(-(historySize - 1) || historySize);
     else stored.kept = stored.kept.filter(({ key }) => key !== publication.key);
     stored.kept.push(positioned);
-    if (this.isLate) this.#late.set(topic, [...(this.#late.get(topic) ?? []), positioned]);
-    else if (this.#joined.has(topic)) this.#events.deliver(topic, [positioned]);
+    this.#tell(topic, () => this.#events.deliver(topic, [positioned]), this.isLate);
     return this.position(topic);
   }
 
@@ -135,11 +136,11 @@ export class ModelBridge implements Bridge {
     return Object.fromEntries(there.map(({ key, data }) => [key, data]));
   }
 
-  /** Delivers what was late. */
+  /** Tells what was late. */
   catchUp(): void {
     this.isLate = false;
-    for (const [topic, publications] of this.#late) {
-      if (this.#joined.has(topic)) this.#events.deliver(topic, publications);
+    for (const [topic, news] of this.#late) {
+      for (const tell of news) this.#tell(topic, tell, false);
     }
     this.#late.clear();
   }
@@ -148,7 +149,8 @@ export class ModelBridge implements Bridge {
   loseEverything(topic: string, offset: number): void {
     this.#late.delete(topic);
     this.#stored.set(topic, { epoch: `e${++this.#epochs}`, offset, kept: [], forgottenOffset: 0 });
-    if (this.#joined.has(topic)) this.#events.reset(topic, this.position(topic));
+    const position = this.position(topic);
+    this.#tell(topic, () => this.#events.reset(topic, position), this.isLate && this.isLossLate);
   }
 
   /** The store comes back with only so many of the values it had, under another epoch. */
@@ -163,6 +165,11 @@ export class ModelBridge implements Bridge {
   /** Lets up to so many of the waiting joins and reads go on. */
   release(count = Number.POSITIVE_INFINITY): void {
     for (const go of this.#held.splice(0, count)) go();
+  }
+
+  #tell(topic: string, tell: () => void, isLate: boolean): void {
+    if (isLate) this.#late.set(topic, [...(this.#late.get(topic) ?? []), tell]);
+    else if (this.#joined.has(topic)) tell();
   }
 
   async #turn(): Promise<void> {

@@ -81,7 +81,7 @@ describe("plain MessagePack", () => {
   test("is whatever a plain encoder writes", () => {
     fc.assert(
       fc.property(jsonData, (value) => {
-        expect(checkPlain(interoperable.pack(value))).toBeUndefined();
+        expect(checkPlain(interoperable.pack(value)).fault).toBeUndefined();
       }),
     );
   });
@@ -90,8 +90,8 @@ describe("plain MessagePack", () => {
     fc.assert(
       fc.property(jsonData, fc.nat(), (value, seed) => {
         const bytes = interoperable.pack(value);
-        expect(checkPlain(bytes.subarray(0, seed % bytes.length))).toBe("it ends early");
-        expect(checkPlain(Buffer.concat([bytes, Buffer.of(0xc0)]))).toBe("something follows the value");
+        expect(checkPlain(bytes.subarray(0, seed % bytes.length)).fault).toBe("it ends early");
+        expect(checkPlain(Buffer.concat([bytes, Buffer.of(0xc0)])).fault).toBe("something follows the value");
       }),
     );
   });
@@ -106,7 +106,7 @@ describe("plain MessagePack", () => {
       });
     fc.assert(
       fc.property(fc.oneof(mutated, fc.uint8Array({ maxLength: 40 })), (bytes) => {
-        if (checkPlain(bytes) === undefined) msgpack.decode(bytes);
+        if (checkPlain(bytes).fault === undefined) msgpack.decode(bytes);
         else expect(codeOf(() => msgpack.decode(bytes))).toBe("bad-frame");
       }),
       { numRuns: 3000 },
@@ -124,17 +124,34 @@ describe("plain MessagePack", () => {
     ["the byte that is never used", [0xc1], "extension types"],
     ["nothing", [], "it ends early"],
   ])("is not %s", (_, bytes, fault) => {
-    expect(checkPlain(Uint8Array.from(bytes))).toContain(fault);
+    expect(checkPlain(Uint8Array.from(bytes)).fault).toContain(fault);
   });
 
   test("is not nested beyond any decoder's depth", () => {
-    expect(checkPlain(new Uint8Array(100_000).fill(0x91))).toContain("nested too deeply");
+    expect(checkPlain(new Uint8Array(100_000).fill(0x91)).fault).toContain("nested too deeply");
   });
 
   test("has no more values than it may, counted before anything is decoded", () => {
     const nested = interoperable.pack({ list: [1, {}, "x"], other: null });
-    expect(checkPlain(nested, 6)).toBeUndefined();
-    expect(checkPlain(nested, 5)).toBe("it has more than 5 values");
+    expect(checkPlain(nested, 6).fault).toBeUndefined();
+    expect(checkPlain(nested, 5).fault).toBe("it has more than 5 values");
+  });
+
+  test("with a key `__proto__`, however it is written, decodes to what JSON decodes to, and is refused as data", () => {
+    const key = [...Buffer.from("__proto__")];
+    for (const head of [[0xa9], [0xd9, 9], [0xda, 0, 9], [0xdb, 0, 0, 0, 9]]) {
+      // [{"a": {"__proto__": {"b": 1}, "c": 2}}, 3]
+      const inner = [0x82, ...head, ...key, 0x81, 0xa1, 0x62, 1, 0xa1, 0x63, 2];
+      const decoded = msgpack.decode(Uint8Array.from([0x92, 0x81, 0xa1, 0x61, ...inner, 3]));
+      const expected = json.decode('[{"a":{"__proto__":{"b":1},"c":2}},3]');
+      expect(JSON.stringify(decoded)).toBe(JSON.stringify(expected));
+      for (const value of [decoded, expected]) {
+        expect(codeOf(() => checkData(value, { maxDepth: 8, binary: false }))).toBe("bad-data");
+      }
+    }
+    const others = { __proto_: 1, ["proto"]: 2, "123456789": 3, __PROTO__: 4 };
+    expect(msgpack.decode(msgpack.encode(others))).toEqual(others);
+    checkData(others, { maxDepth: 8, binary: false });
   });
 
   test("keeps the decoder away from msgpackr's own extensions", () => {
@@ -288,8 +305,10 @@ describe("data", () => {
     expect(Object.keys(copy as object)).toEqual(["a"]);
   });
 
-  test("of an application may have a key of any name", () => {
-    const text = '{"__proto__":{"a":1},"constructor":2}';
-    expect(JSON.stringify(copyData(JSON.parse(text), { maxDepth: 8, binary: false }))).toBe(text);
+  test("of an application may have a key of any name but `__proto__`", () => {
+    const rule = { maxDepth: 8, binary: false };
+    const text = '{"toString":{"hasOwnProperty":1},"constructor":2,"__proto_":3}';
+    expect(JSON.stringify(copyData(JSON.parse(text), rule))).toBe(text);
+    expect(() => copyData(JSON.parse('[{"__proto__":{"a":1}}]'), rule)).toThrow("has the key `__proto__`");
   });
 });

@@ -10,6 +10,9 @@ export interface DataRule {
   readonly maxValues?: number;
 }
 
+/** Decoders of clients take it for something else, or rename it, each in its way: they would not see the same data. */
+const protoKey = "__proto__";
+
 /** Checks a value that a wire format decoded; throws FanwireError `bad-data`. */
 export function checkData(value: unknown, rule: DataRule): void {
   countValues(value, rule, 0, 0);
@@ -40,6 +43,7 @@ function countValues(value: unknown, rule: DataRule, depth: number, count: numbe
     return counted;
   }
   for (const key in value) {
+    if (key === protoKey) throw hasProtoKey();
     counted = countValues((value as Record<string, unknown>)[key], rule, depth + 1, counted);
   }
   return counted;
@@ -78,9 +82,13 @@ function copyObject(value: object, rule: DataRule, depth: number): unknown {
   if (prototype !== Object.prototype && prototype !== null) {
     throw new FanwireError("bad-data", "`data` has an object that is neither plain nor an array.");
   }
+  if (Object.hasOwn(value, protoKey)) throw hasProtoKey();
   const entries = Object.entries(value).filter(([, item]) => item !== undefined);
-  // Not by assignment, which takes the key `__proto__` for something else.
   return Object.fromEntries(entries.map(([key, item]) => [key, copyData(item, rule, depth + 1)]));
+}
+
+function hasProtoKey(): FanwireError {
+  return new FanwireError("bad-data", "`data` has the key `__proto__`.");
 }
 
 function notFinite(): FanwireError {

@@ -8,13 +8,14 @@ import { checkPlain } from "./plain-msgpack.ts";
 
 // No records, no structured clone: any MessagePack decoder can read what is written. 64-bit integers become numbers.
 // No `toJSON`: a key of that name is a stranger's data here, and calling it would throw in the middle of a delivery.
-const packr = new Packr({
+const settings = {
   useRecords: false,
-  mapsAsObjects: true,
   encodeUndefinedAsNil: true,
   int64AsType: "number",
   useToJSON: false,
-});
+} as const;
+const packr = new Packr({ ...settings, mapsAsObjects: true });
+const intoMaps = new Packr({ ...settings, mapsAsObjects: false });
 
 export const msgpack: WireFormat = {
   name: "msgpack",
@@ -31,9 +32,16 @@ export const msgpack: WireFormat = {
       throw new FanwireError("bad-frame", "fanwire.v1.msgpack takes binary frames, not text ones.");
     }
     // msgpackr trusts lengths and runs extensions, so what a stranger sent is checked first.
-    const fault = checkPlain(payload, maxValues);
+    const { fault, hasProtoKey } = checkPlain(payload, maxValues);
     if (fault !== undefined)
       throw new FanwireError("bad-frame", `The frame is not plain MessagePack: ${fault}.`);
-    return packr.unpack(payload);
+    return hasProtoKey ? objectsOf(intoMaps.unpack(payload)) : packr.unpack(payload);
   },
 };
+
+/** msgpackr renames the key `__proto__` in objects; what JSON.parse makes of the same value has it as it came. */
+function objectsOf(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(objectsOf);
+  if (!(value instanceof Map)) return value;
+  return Object.fromEntries([...value].map(([key, item]) => [key, objectsOf(item)]));
+}

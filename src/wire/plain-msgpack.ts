@@ -4,6 +4,17 @@
 /** Deeper than any frame that the data check would let through, and shallow enough for every recursive decoder. */
 const maxDepth = 256;
 
+/** What the check found: either `fault`, the end of a sentence, or a plain value. */
+export interface Plainness {
+  readonly fault?: string;
+  /** Whether a map in it has the key `__proto__`, which decoders into objects take for something else or rename. */
+  readonly hasProtoKey: boolean;
+}
+
+const plain: Plainness = { hasProtoKey: false };
+const plainButProtoKey: Plainness = { hasProtoKey: true };
+const protoKey = new TextEncoder().encode("__proto__");
+
 class Malformed extends Error {}
 
 /** Reads over one value after the other. Allocates nothing per value: a frame of 64 KiB can have as many values as bytes. */
@@ -13,6 +24,7 @@ class Checker {
   readonly #maxValues: number;
   #values = 0;
   #position = 0;
+  hasProtoKey = false;
 
   constructor(bytes: Uint8Array, maxValues: number) {
     this.#bytes = bytes;
@@ -108,12 +120,20 @@ class Checker {
   }
 
   #key(): void {
+    const size = this.#keySize();
+    const at = this.#position;
+    this.#skip(size);
+    if (size !== protoKey.length) return;
+    if (protoKey.every((byte, place) => byte === this.#bytes[at + place])) this.hasProtoKey = true;
+  }
+
+  #keySize(): number {
     const lead = this.#unsigned(1);
-    if (lead >= 0xa0 && lead <= 0xbf) this.#skip(lead & 0x1f);
-    else if (lead === 0xd9) this.#skip(this.#unsigned(1));
-    else if (lead === 0xda) this.#skip(this.#unsigned(2));
-    else if (lead === 0xdb) this.#skip(this.#unsigned(4));
-    else throw new Malformed("a map's key is not a string");
+    if (lead >= 0xa0 && lead <= 0xbf) return lead & 0x1f;
+    if (lead === 0xd9) return this.#unsigned(1);
+    if (lead === 0xda) return this.#unsigned(2);
+    if (lead === 0xdb) return this.#unsigned(4);
+    throw new Malformed("a map's key is not a string");
   }
 
   /** Every nested value takes a byte at least: a count above what is left is a lie, and not worth a loop. */
@@ -142,16 +162,17 @@ class Checker {
 }
 
 /**
- * Undefined when `bytes` are one plain value, else what is wrong with them as the end of a sentence. Linear in their number.
+ * Whether `bytes` are one plain value, and what is wrong with them where they are not. Linear in their number.
  * `maxValues` bounds the values, those that hold others included, keys not.
  */
-export function checkPlain(bytes: Uint8Array, maxValues = Number.POSITIVE_INFINITY): string | undefined {
+export function checkPlain(bytes: Uint8Array, maxValues = Number.POSITIVE_INFINITY): Plainness {
   const checker = new Checker(bytes, maxValues);
   try {
     checker.value(0);
-    return checker.left === 0 ? undefined : "something follows the value";
+    if (checker.left > 0) throw new Malformed("something follows the value");
+    return checker.hasProtoKey ? plainButProtoKey : plain;
   } catch (fault) {
-    if (fault instanceof Malformed) return fault.message;
+    if (fault instanceof Malformed) return { fault: fault.message, hasProtoKey: false };
     throw fault;
   }
 }

@@ -190,6 +190,10 @@ function spelled(random: Random, id: number): WireCase {
       ...binary("type within __proto__", mapOf({ id: pack, ["__proto__"]: mapOf({ type }) }), ["bad-frame"]),
       ...sole,
     },
+    {
+      ...binary("data with a key __proto__", publishing(mapOf({ ["__proto__"]: pack })), ["bad-data"]),
+      ...sole,
+    },
     binary("an id above all integers", mapOf({ type, id: huge! }), ["bad-frame"]),
     binary("an id that is no number", mapOf({ type, id: nan! }), ["bad-frame"]),
     { ...binary("data NaN", publishing(nan!), ["bad-frame", "bad-data"]), ...lost },

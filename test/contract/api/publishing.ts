@@ -133,6 +133,12 @@ export function publishing(setting: ApiSetting): void {
     ["no data", { topic: "room:1" }, 400, "bad-data"],
     ["data that is too deep", { topic: "room:1", data: deep(17) }, 400, "bad-data"],
     ["data of too many values", { topic: "room:1", data: new Array(500).fill(0) }, 400, "bad-data"],
+    [
+      "data with a key `__proto__`",
+      { topic: "room:1", data: JSON.parse('{"__proto__":1}') },
+      400,
+      "bad-data",
+    ],
     ["an event that is no string", { topic: "room:1", data: 1, event: 1 }, 400, "bad-data"],
     ["an event without a letter", { topic: "room:1", data: 1, event: "" }, 400, "bad-data"],
     ["a key that is too long", { topic: "ticker:1", data: 1, key: "x".repeat(129) }, 400, "bad-data"],

@@ -3,6 +3,7 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { type AdmissionRules, notFound } from "./admission.ts";
 import { createKeyCheck } from "./api/keys.ts";
+import { RequestsUnderWay } from "./api/under-way.ts";
 import { createApi } from "./api.ts";
 import type { Application } from "./application.ts";
 import type { Bridge, Position, Retention } from "./bridge/bridge.ts";
@@ -131,6 +132,7 @@ export class Node implements Server {
   readonly #publications: Publications;
   readonly #verification: Verification | undefined;
   readonly #log: Log;
+  readonly #underWay = new RequestsUnderWay();
   readonly #delay = new EventLoopDelay();
   readonly #measured: Measured;
   /** There where the console is. */
@@ -275,7 +277,7 @@ export class Node implements Server {
     const { drainExitMs } = this.#options.limits;
     this.#log.info("draining", { connections: this.#connections.count });
     this.#connections.startDraining();
-    await this.#connections.closeAll(drainExitMs);
+    await Promise.all([this.#connections.closeAll(drainExitMs), this.#underWay.finished(drainExitMs)]);
     clearInterval(this.#ticking);
     this.#delay.close();
     await this.#closeEngines();
@@ -318,7 +320,7 @@ export class Node implements Server {
     const tell = (query: string) => this.#consoleState!.tell(query);
     const internal = {
       metrics: () => exposeMetrics(this.#measured),
-      ...(apiKeys.length > 0 && { api }),
+      ...(apiKeys.length > 0 && { api: this.#underWay.watch(api) }),
       ...(hasConsole && { console: createConsole(settings, tell) }),
     };
     const common = { admission, isReady: () => this.#isReady };

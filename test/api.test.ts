@@ -2,7 +2,8 @@
 
 import { describe, expect, test } from "bun:test";
 import { createKeyCheck } from "../src/api/keys.ts";
-import { createApi } from "../src/api.ts";
+import { RequestsUnderWay } from "../src/api/under-way.ts";
+import { createApi, type Endpoint } from "../src/api.ts";
 import type { Bridge, Position, Publication } from "../src/bridge/bridge.ts";
 import { resolveOptions } from "../src/config.ts";
 import { FanwireError } from "../src/errors.ts";
@@ -23,13 +24,16 @@ apiContract("in this process", async (options) => {
 });
 
 /** The API over a bridge that answers when and what a test wants. */
-function withBridge(publish: (publication: Publication) => Promise<Position>) {
+function withBridge(
+  publish: (publication: Publication) => Promise<Position>,
+  watch = (endpoint: Endpoint) => endpoint,
+) {
   const { namespaces, limits } = resolveOptions({});
   const hub = { namespace: () => namespaces.get("room")! } as unknown as Hub;
   const bridge = {
     publish: (_: string, publication: Publication) => publish(publication),
   } as unknown as Bridge;
-  const api = createApi({
+  const endpoint = createApi({
     keys: [apiKey],
     hub,
     bridge,
@@ -39,6 +43,7 @@ function withBridge(publish: (publication: Publication) => Promise<Position>) {
     stats: () => ({}),
     isDraining: () => false,
   });
+  const api = watch(endpoint);
   return async (path: string, body: unknown) => {
     const headers = new Map([["authorization", `Bearer ${apiKey}`]]);
     const request = { method: "POST", path, query: "", headers, remoteAddress: "" };
@@ -85,6 +90,32 @@ describe("behind the API", () => {
     expect(many.body.results[0].error.code).toBe("internal");
     expect(JSON.stringify([answer.body, many.body])).not.toContain("hunter2");
     expect(lines.filter((line) => line.includes("hunter2"))).toHaveLength(2);
+  });
+
+  test("what is under way is waited for until it is answered, and not beyond the deadline", async () => {
+    const underWay = new RequestsUnderWay();
+    const settle: ((position: Position) => void)[] = [];
+    const post = withBridge(
+      () => new Promise((resolve) => settle.push(resolve)),
+      (endpoint) => underWay.watch(endpoint),
+    );
+    await underWay.finished(60_000);
+    const [first, second] = [0, 1].map(() => post("/api/publish", { topic: "room:1", data: 1 }));
+    while (settle.length < 2) await Promise.resolve();
+    await underWay.finished(1);
+    let isFinished = false;
+    const finished = underWay.finished(60_000).then(() => {
+      isFinished = true;
+    });
+    settle[0]!({ epoch: "e", offset: 1 });
+    expect((await first)!.status).toBe(200);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(isFinished).toBe(false);
+    // What comes later is not waited for.
+    void post("/api/publish", { topic: "room:1", data: 1 });
+    settle[1]!({ epoch: "e", offset: 2 });
+    expect((await second)!.status).toBe(200);
+    await finished;
   });
 
   test("a key is known as a whole or not at all", () => {

@@ -11,6 +11,28 @@ import type { ApiSetting } from "../api.ts";
 const clients = 400;
 
 export function draining(setting: ApiSetting): void {
+  test("a draining node still answers a request that had begun, and no longer than it may take", async () => {
+    const limits = { drainCloseMs: 100, drainExitMs: 2000 };
+    const server = await setting.start({ jwtSecret: secret, apiKeys: [apiKey], limits });
+    const [begun, stuck] = [await HttpConnection.open(server.port), await HttpConnection.open(server.port)];
+    const authorization = `Authorization: Bearer ${apiKey}`;
+    const publish = posted("/api/publish", '{"topic":"room:1","data":1}', authorization);
+    const peer = await Peer.connect(server.port, { token: tokenFor("ann") });
+    for (const each of [begun, stuck]) {
+      each.write(publish.subarray(0, -5));
+      await each.flushed();
+    }
+    // By then both have been read.
+    await peer.request({ type: "ping" });
+    server.drain();
+    await peer.raw.closed();
+    begun.write(publish.subarray(-5));
+    const answer = await begun.answer();
+    expect([answer?.status, codeOf(JSON.parse(String(answer?.body)))]).toEqual([503, "draining"]);
+    expect(await stuck.closed()).toBe("");
+    await server.stop();
+  });
+
   test("a draining node answers 503 `draining` with Retry-After, but only to who has a key", async () => {
     const server = await setting.start({ jwtSecret: secret, apiKeys: [apiKey] });
     const token = tokenFor("ann");

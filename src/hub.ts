@@ -112,7 +112,8 @@ export class Hub implements BridgeEvents {
 
   /** The rules of a topic's namespace; throws FanwireError `unknown-namespace`. */
   namespace(topic: string): NamespaceOptions {
-    const namespace = this.#options.namespaces.get(namespaceOf(topic));
+    // Of a topic that is open it is known, and finding that costs a third of cutting the name and looking that up.
+    const namespace = this.#topics.get(topic)?.namespace ?? this.#options.namespaces.get(namespaceOf(topic));
     if (namespace) return namespace;
     throw new FanwireError("unknown-namespace", `There is no namespace ${namespaceOf(topic)}.`);
   }

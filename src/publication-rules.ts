@@ -13,7 +13,6 @@ interface Fields {
 
 /** Throws FanwireError `mode-mismatch` where a field does not belong to the topic's mode, `bad-data` where one is missing. */
 export function checkPublication({ key, removed, idempotencyKey, echo }: Fields, mode: Mode): void {
-  const mismatch = (why: string) => new FanwireError("mode-mismatch", why);
   if (mode === "latest" && key === undefined) {
     throw new FanwireError("bad-data", "`key` is missing: the topic keeps the latest value of each key.");
   }
@@ -27,16 +26,16 @@ export function checkPublication({ key, removed, idempotencyKey, echo }: Fields,
   }
 }
 
+function mismatch(why: string): FanwireError {
+  return new FanwireError("mode-mismatch", why);
+}
+
 /**
  * Throws FanwireError `too-large` for a publication that is longer than its namespace has it. `most`: a bound that is known
  * already; `bytes` is asked only where that does not settle it.
  */
-export function checkSize(
-  { maxPublishBytes }: NamespaceOptions,
-  most: number,
-  bytes: () => number = () => most,
-): void {
-  if (most <= maxPublishBytes || bytes() <= maxPublishBytes) return;
+export function checkSize({ maxPublishBytes }: NamespaceOptions, most: number, bytes?: () => number): void {
+  if (most <= maxPublishBytes || (bytes && bytes() <= maxPublishBytes)) return;
   throw new FanwireError("too-large", `A publish here has at most ${maxPublishBytes} bytes.`);
 }
 

@@ -56,11 +56,7 @@ export class Publications {
    * the size of what it came in, `bytes`: its own where it came with others. Throws what is wrong with it, and rejects with
    * what the bridge says, both as FanwireError.
    */
-  accept(
-    wanted: ServerPublication,
-    most: number,
-    bytes: () => number = () => most,
-  ): Promise<Position | undefined> {
+  accept(wanted: ServerPublication, most: number, bytes?: () => number): Promise<Position | undefined> {
     const namespace = this.#options.hub.namespace(wanted.topic);
     checkSize(namespace, most, bytes);
     checkData(wanted.data, this.#dataRule(namespace));

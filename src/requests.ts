@@ -11,6 +11,7 @@ import { historyAnswer } from "./history-answer.ts";
 import type { Hub } from "./hub.ts";
 import type { Limits } from "./limits.ts";
 import type { Log } from "./log.ts";
+import type { NamespaceOptions } from "./options.ts";
 import { presenceAnswer } from "./presence-answer.ts";
 import { checkPublication, checkSize, scopedKey } from "./publication-rules.ts";
 import { checkFormat, checkHistory, checkPresence } from "./reading-rules.ts";
@@ -130,31 +131,39 @@ export class Requests {
   #publish(session: Session, frame: PublishFrame, frameBytes: number): void {
     const namespace = this.#options.hub.namespace(frame.topic);
     checkSize(namespace, frameBytes);
-    session.rates.takePublication(namespace, this.#options.now());
+    const nowMs = this.#options.now();
+    session.rates.takePublication(namespace, nowMs);
     checkPublication(frame, namespace.mode);
     const { maxDataDepth: maxDepth, maxDataValues: maxValues } = this.#options.limits;
     checkData(frame.data, { maxDepth, maxValues, binary: namespace.binary });
-    const publication = publicationOf(frame, this.#options.now(), session.userId);
-    const mayPublish = () => this.#access.mayPublish(session, frame.topic, namespace);
-    const publish = () => {
-      if (namespace.mode !== "volatile") session.goOn();
+    const publication = publicationOf(frame, nowMs, session.userId);
+    const isBusy = session.isBusyWith(frame.topic);
+    const allowed = isBusy ? undefined : this.#access.mayPublish(session, frame.topic, namespace);
+    if (typeof allowed !== "boolean") {
+      this.#publishLater(session, frame, publication, namespace, allowed);
+    } else if (mayGoOn(session, allowed, frame)) {
+      // The usual case, at a game's rates: nothing to wait for, so nothing is put in line.
+      if (namespace.mode !== "volatile") session.enter();
       this.#publishNow(session, frame, publication, namespace.mode);
-      return undefined;
-    };
-    if (session.isBusyWith(frame.topic)) {
-      this.#inOrder(session, frame.topic, frame.id, () => whenAllowed(session, mayPublish(), frame, publish));
-      return;
     }
-    // The usual case, at a game's rates: nothing to wait for, so nothing is put in line.
-    const allowed = mayPublish();
-    if (typeof allowed === "boolean") {
-      const publishAtOnce = () => {
-        if (namespace.mode !== "volatile") session.enter();
+  }
+
+  /** Publishes after what goes on in the topic already. `allowed`: the answer to come, where it has been asked for. */
+  #publishLater(
+    session: Session,
+    frame: PublishFrame,
+    publication: Publication,
+    namespace: NamespaceOptions,
+    allowed: Promise<boolean> | undefined,
+  ): void {
+    this.#inOrder(session, frame.topic, frame.id, () => {
+      const answer = allowed ?? this.#access.mayPublish(session, frame.topic, namespace);
+      return whenAllowed(session, answer, frame, () => {
+        if (namespace.mode !== "volatile") session.goOn();
         this.#publishNow(session, frame, publication, namespace.mode);
         return undefined;
-      };
-      void whenAllowed(session, allowed, frame, publishAtOnce);
-    } else this.#inOrder(session, frame.topic, frame.id, () => whenAllowed(session, allowed, frame, publish));
+      });
+    });
   }
 
   /** What is not volatile is counted as in flight already, and leaves when the bridge has answered. */
@@ -363,18 +372,25 @@ function contextOf(session: Session, signal: AbortSignal) {
   return { userId: session.userId, sessionId: session.id, info: session.claims.info, signal };
 }
 
+interface Request {
+  readonly type: string;
+  readonly topic: string;
+}
+
+/** Whether a request goes on. Throws FanwireError `forbidden` where the client must not. */
+function mayGoOn(session: Session, allowed: boolean, frame: Request): boolean {
+  // The client may have left meanwhile, and what has been undone for it must not be done again.
+  if (session.isOver || allowed) return !session.isOver;
+  throw new FanwireError("forbidden", `The token does not grant ${frame.type} on ${frame.topic}.`);
+}
+
 /** Goes on when access is given; most often that is known at once, and then nothing is awaited. */
 function whenAllowed(
   session: Session,
   allowed: boolean | Promise<boolean>,
-  frame: { readonly type: string; readonly topic: string },
+  frame: Request,
   go: () => Promise<void> | undefined,
 ): Promise<void> | undefined {
-  const proceed = (answer: boolean) => {
-    // The client may have left meanwhile, and what has been undone for it must not be done again.
-    if (session.isOver) return undefined;
-    if (answer) return go();
-    throw new FanwireError("forbidden", `The token does not grant ${frame.type} on ${frame.topic}.`);
-  };
+  const proceed = (answer: boolean) => (mayGoOn(session, answer, frame) ? go() : undefined);
   return typeof allowed === "boolean" ? proceed(allowed) : allowed.then(proceed);
 }

@@ -145,14 +145,15 @@ export class Session implements Subscriber {
   }
 
   received(payload: Payload): void {
-    this.#seen();
+    const nowMs = this.#host.now();
+    this.#seen(nowMs);
     if (this.#isOver) return;
-    if (this.#isReady && !this.#waiting && this.#canAnswer) this.#take(payload);
+    if (this.#isReady && !this.#waiting && this.#canAnswer) this.#take(payload, nowMs);
     else this.#keep(payload);
   }
 
   ponged(): void {
-    this.#seen();
+    this.#seen(this.#host.now());
   }
 
   drained(): void {
@@ -176,7 +177,7 @@ export class Session implements Subscriber {
     const now = this.#host.now();
     const { heartbeatMs, heartbeatTimeoutMs } = this.#host.limits;
     // The pong of a slow peer waits behind all that it has yet to read: how long it may be slow is the feeder's to judge.
-    if (this.behind) this.#seen();
+    if (this.behind) this.#seen(now);
     if (this.#claims?.expiresAt !== undefined && this.#claims.expiresAt + toleranceMs <= now) {
       this.close("token-expired");
     } else if (this.#pingedAtMs !== undefined) {
@@ -299,8 +300,8 @@ export class Session implements Subscriber {
     return this.#socket!.bufferedBytes() <= this.#host.limits.softBufferedBytes;
   }
 
-  #seen(): void {
-    this.#lastSeenMs = this.#host.now();
+  #seen(nowMs: number): void {
+    this.#lastSeenMs = nowMs;
     this.#pingedAtMs = undefined;
     this.#isOverdue = false;
   }
@@ -342,14 +343,16 @@ export class Session implements Subscriber {
   #resume(): void {
     const waiting = this.#waiting ?? [];
     let taken = 0;
-    while (taken < waiting.length && !this.#isOver && this.#canAnswer) this.#take(waiting[taken++]!);
+    while (taken < waiting.length && !this.#isOver && this.#canAnswer) {
+      this.#take(waiting[taken++]!, this.#host.now());
+    }
     const rest = waiting.slice(taken);
     this.#waiting = rest.length > 0 ? rest : undefined;
     this.#waitingBytes = rest.reduce((bytes, payload) => bytes + payloadBytes(payload), 0);
   }
 
-  #take(payload: Payload): void {
-    const { limits, now } = this.#host;
+  #take(payload: Payload, nowMs: number): void {
+    const { limits } = this.#host;
     const bytes = payloadBytes(payload);
     this.#host.counts.frames[this.format.index]! += 1;
     this.#host.counts.frameBytes[this.format.index]! += bytes;
@@ -361,8 +364,8 @@ export class Session implements Subscriber {
     try {
       const value = this.format.decode(payload, limits.maxDataValues + maxFrameValues);
       id = frameId(value);
-      this.rates.take(bytes, now());
-      this.#host.handle(this, parseClientFrame(value), bytes);
+      this.rates.take(bytes, nowMs);
+      this.#host.handle(this, parseClientFrame(value, id), bytes);
     } catch (failure) {
       this.#refuse(id, failure, bytes);
     }

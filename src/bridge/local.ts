@@ -74,14 +74,15 @@ export class LocalBridge implements Bridge {
       this.#events?.joined(topic, nowhere);
       return;
     }
-    const { kept } = this.#store.use(topic);
+    const stored = this.#store.use(topic, this.#options.now());
+    const { kept } = stored;
     this.#store.setJoined(topic, true);
     if (kept instanceof StoredHistory) {
       this.#events?.joined(topic, kept.position);
       return;
     }
     kept.expire(this.#options.now());
-    this.#store.changed(topic);
+    this.#store.changed(stored);
     this.#events?.joined(topic, kept.position, kept.values, kept.forgottenOffset);
   }
 
@@ -90,12 +91,12 @@ export class LocalBridge implements Bridge {
   }
 
   async publish(topic: string, publication: Publication, idempotencyKey?: string): Promise<Position> {
-    const stored = this.#store.use(topic);
     const now = this.#options.now();
+    const stored = this.#store.use(topic, now);
     const first = idempotencyKey === undefined ? undefined : stored.accepted?.get(idempotencyKey, now);
     if (first) return first;
     const bytes = memoryOf(publication);
-    this.#store.makeRoom(bytes + (idempotencyKey === undefined ? 0 : memoryOfKey(idempotencyKey)), topic);
+    this.#store.makeRoom(bytes + (idempotencyKey === undefined ? 0 : memoryOfKey(idempotencyKey)), stored);
     const positioned = stored.kept.append(publication, now, bytes);
     const { position } = stored.kept;
     if (idempotencyKey !== undefined) {
@@ -103,7 +104,7 @@ export class LocalBridge implements Bridge {
       stored.accepted ??= new AcceptedKeys();
       stored.accepted.add(idempotencyKey, position, now + idempotencyTtlMs, maxIdempotencyKeys);
     }
-    this.#store.changed(topic);
+    this.#store.changed(stored);
     if (stored.isJoined) this.#events?.deliver(topic, [positioned]);
     return position;
   }
@@ -119,9 +120,11 @@ export class LocalBridge implements Bridge {
   async history(topic: string, after: number | undefined, limit: number): Promise<HistoryPage> {
     // Asking leaves nothing behind, or a stranger's questions could push out what others keep.
     if (!this.#store.find(topic)) return { epoch: this.#presentEpoch(), offset: 0, publications: [] };
-    const { kept } = this.#store.use(topic);
-    kept.expire(this.#options.now());
-    this.#store.changed(topic);
+    const now = this.#options.now();
+    const stored = this.#store.use(topic, now);
+    const { kept } = stored;
+    kept.expire(now);
+    this.#store.changed(stored);
     return kept instanceof StoredHistory ? kept.page(after, limit) : { ...kept.position, publications: [] };
   }
 

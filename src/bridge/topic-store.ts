@@ -19,14 +19,11 @@ export interface StoredTopic {
   readonly name: string;
   readonly kept: StoredHistory | StoredValues;
   accepted: AcceptedKeys | undefined;
-  /** Whether the node listens to it. */
-  readonly isJoined: boolean;
-}
-
-interface Entry extends StoredTopic {
+  /** Whether the node listens to it. The store says so. */
   isJoined: boolean;
+  /** To a second, as the orders of use are. The store's alone. */
   usedAtMs: number;
-  /** What of the store's bytes is this topic's. */
+  /** What of the store's bytes is this topic's. The store's alone. */
   bytes: number;
 }
 
@@ -36,14 +33,16 @@ const positionTtlMs = 3_600_000;
 const freedShare = 0.05;
 /** Where nothing could be freed, it takes so long until that is tried again. */
 const retryMs = 1000;
+/** A topic that was last used less than so long ago keeps its place in the orders of use: moving it is dear. */
+const placeMs = 1000;
 
 export class TopicStore {
   readonly #options: TopicStoreOptions;
-  readonly #topics = new Map<string, Entry>();
+  readonly #topics = new Map<string, StoredTopic>();
   /** Topics nobody listens to, the longest unused first. */
-  readonly #idle = new Set<Entry>();
+  readonly #idle = new Set<StoredTopic>();
   /** Topics with publications or idempotency keys, the longest unused first. */
-  readonly #filled = new Set<Entry>();
+  readonly #filled = new Set<StoredTopic>();
   #bytes = 0;
   #triesAgainMs = 0;
 
@@ -65,15 +64,15 @@ export class TopicStore {
   }
 
   /** A topic that is used now, new if need be. Throws FanwireError `unavailable` where there is no place for a new one. */
-  use(name: string): StoredTopic {
+  use(name: string, nowMs: number): StoredTopic {
     let entry = this.#topics.get(name);
     if (!entry) {
       if (this.#topics.size >= this.#options.maxTopics) this.#forgetIdle();
       const kept = this.#options.create(name);
-      entry = { name, kept, accepted: undefined, isJoined: false, usedAtMs: 0, bytes: 0 };
+      entry = { name, kept, accepted: undefined, isJoined: false, usedAtMs: nowMs, bytes: 0 };
       this.#topics.set(name, entry);
-    }
-    this.#use(entry);
+      this.#idle.add(entry);
+    } else if (nowMs - entry.usedAtMs >= placeMs || nowMs < entry.usedAtMs) this.#moveLast(entry, nowMs);
     return entry;
   }
 
@@ -83,7 +82,7 @@ export class TopicStore {
     if (!entry) return;
     entry.isJoined = isJoined;
     if (isJoined) this.#idle.delete(entry);
-    this.#use(entry);
+    this.#moveLast(entry, this.#options.now());
   }
 
   /**
@@ -91,19 +90,22 @@ export class TopicStore {
    * only together with their topic, and that only where nobody listens. Keys go last, because nobody is told that they are gone.
    * Throws FanwireError `unavailable` where too little can go.
    */
-  makeRoom(bytes: number, name: string): void {
+  makeRoom(bytes: number, entry: StoredTopic): void {
     const { maxBytes, now } = this.#options;
     if (this.#bytes + bytes <= maxBytes) return;
-    if (now() >= this.#triesAgainMs) this.#free(maxBytes * (1 - freedShare) - bytes, name);
+    if (now() >= this.#triesAgainMs) this.#free(maxBytes * (1 - freedShare) - bytes, entry);
     if (this.#bytes + bytes <= maxBytes) return;
     if (now() >= this.#triesAgainMs) this.#triesAgainMs = now() + retryMs;
     throw new FanwireError("unavailable", "This node has no memory left for what topics keep.");
   }
 
   /** To be called after what a topic keeps has changed. */
-  changed(name: string): void {
-    const entry = this.#topics.get(name);
-    if (entry) this.#changed(entry);
+  changed(entry: StoredTopic): void {
+    const bytes = entry.kept.bytes + (entry.accepted?.bytes ?? 0);
+    this.#bytes += bytes - entry.bytes;
+    entry.bytes = bytes;
+    if (entry.kept.isEmpty && !entry.accepted) this.#filled.delete(entry);
+    else this.#filled.add(entry);
   }
 
   /** Forgets what is past its time. */
@@ -113,7 +115,7 @@ export class TopicStore {
       entry.kept.expire(now);
       entry.accepted?.expire(now);
       if (entry.accepted?.isEmpty) entry.accepted = undefined;
-      this.#changed(entry);
+      this.changed(entry);
     }
     for (const entry of this.#idle) {
       if (entry.usedAtMs + positionTtlMs > now) break;
@@ -125,34 +127,26 @@ export class TopicStore {
     for (const entry of this.#topics.values()) this.#forget(entry);
   }
 
-  #use(entry: Entry): void {
-    entry.usedAtMs = this.#options.now();
+  #moveLast(entry: StoredTopic, nowMs: number): void {
+    entry.usedAtMs = nowMs;
     if (!entry.isJoined) moveLast(this.#idle, entry);
     if (this.#filled.has(entry)) moveLast(this.#filled, entry);
   }
 
-  #changed(entry: Entry): void {
-    const bytes = entry.kept.bytes + (entry.accepted?.bytes ?? 0);
-    this.#bytes += bytes - entry.bytes;
-    entry.bytes = bytes;
-    if (entry.kept.isEmpty && !entry.accepted) this.#filled.delete(entry);
-    else this.#filled.add(entry);
-  }
-
-  #free(mostBytes: number, except: string): void {
+  #free(mostBytes: number, except: StoredTopic): void {
     for (const entry of this.#filled) {
       if (this.#bytes <= mostBytes) return;
       if (entry.kept instanceof StoredHistory) {
         entry.kept.clear();
-        this.#changed(entry);
-      } else if (!entry.isJoined && entry.name !== except) {
+        this.changed(entry);
+      } else if (!entry.isJoined && entry !== except) {
         this.#forget(entry);
       }
     }
     for (const entry of this.#filled) {
       if (this.#bytes <= mostBytes) return;
       entry.accepted = undefined;
-      this.#changed(entry);
+      this.changed(entry);
     }
   }
 
@@ -168,7 +162,7 @@ export class TopicStore {
     }
   }
 
-  #forget(entry: Entry): void {
+  #forget(entry: StoredTopic): void {
     this.#topics.delete(entry.name);
     this.#idle.delete(entry);
     this.#filled.delete(entry);
@@ -177,7 +171,7 @@ export class TopicStore {
   }
 }
 
-function moveLast(order: Set<Entry>, entry: Entry): void {
+function moveLast(order: Set<StoredTopic>, entry: StoredTopic): void {
   order.delete(entry);
   order.add(entry);
 }

@@ -4,7 +4,7 @@
 import type { PositionedPublication, Publication } from "../bridge/bridge.ts";
 import type { MessageFrame } from "./frames.ts";
 
-type Writable<Thing> = { -readonly [Name in keyof Thing]: Thing[Name] };
+export type Writable<Thing> = { -readonly [Name in keyof Thing]: Thing[Name] };
 
 /** What an accepted publication is made of; what is undefined is left out. */
 export interface Content {

@@ -20,7 +20,6 @@ class Malformed extends Error {}
 /** Reads over one value after the other. Allocates nothing per value: a frame of 64 KiB can have as many values as bytes. */
 class Checker {
   readonly #bytes: Uint8Array;
-  readonly #view: DataView;
   readonly #maxValues: number;
   #values = 0;
   #position = 0;
@@ -28,7 +27,6 @@ class Checker {
 
   constructor(bytes: Uint8Array, maxValues: number) {
     this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#maxValues = maxValues;
   }
 
@@ -150,13 +148,17 @@ class Checker {
     const at = this.#position;
     this.#skip(size);
     if (size === 1) return this.#bytes[at]!;
-    return size === 2 ? this.#view.getUint16(at) : this.#view.getUint32(at);
+    let value = 0;
+    for (let byte = at; byte < at + size; byte++) value = value * 256 + this.#bytes[byte]!;
+    return value;
   }
 
   #finite(size: 4 | 8): void {
     const at = this.#position;
     this.#skip(size);
-    const value = size === 4 ? this.#view.getFloat32(at) : this.#view.getFloat64(at);
+    const { buffer, byteOffset } = this.#bytes;
+    const view = new DataView(buffer, byteOffset + at, size);
+    const value = size === 4 ? view.getFloat32(0) : view.getFloat64(0);
     if (!Number.isFinite(value)) throw new Malformed("a number is not finite");
   }
 }

@@ -1,0 +1,326 @@
+// The scripts that give publications their positions, keep them, and tell what was missed; each is atomic.
+//
+// The keys of a topic: meta (hash: e epoch, s offset, r replid of the Redis the epoch began at, b offset at which it began,
+// p epoch before, y bytes in the stream, f forgotten offset, n:<instance> the last batch of each publishing instance), stream
+// (one entry per batch, its id the batch's last offset), ledger (list: offset, bytes and age of each entry, so that trimming
+// reads no entry), values, offsets and removals of mode `latest`. Time is always the caller's.
+
+/**
+ * Offsets are Lua's doubles, whose own text has 14 digits. INFO names the replid, which changes with each restart, promotion
+ * and restore: whenever Redis may have lost or rolled back what it had acknowledged.
+ */
+const prelude = `
+local function int(n) return string.format('%.0f', n) end
+local function replid()
+  return string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)')
+end
+-- Where the topic stands, under a new epoch if need be. What outlived its meta belongs to no epoch and goes.
+local function open(meta, epoch, others)
+  local m = redis.call('HMGET', meta, 'e', 's', 'r', 'b', 'p')
+  local r = replid()
+  local t = { e = m[1], s = tonumber(m[2] or '0'), b = tonumber(m[4] or '0'), p = m[5] or '' }
+  if not t.e then
+    redis.call('DEL', unpack(others))
+    t.e, t.s, t.b, t.p = epoch, 0, 0, ''
+  elseif m[3] ~= r then
+    t.p, t.e, t.b = t.e, epoch, t.s
+  else
+    return t
+  end
+  redis.call('HSET', meta, 'e', t.e, 's', int(t.s), 'r', r, 'b', int(t.b), 'p', t.p)
+  return t
+end
+`;
+
+/**
+ * An entry goes as a whole, when its last publication is beyond the size, its oldest beyond the age, or all entries together
+ * are beyond the bytes. The ledger ends before the stream where it was lost: then nothing is known of it, and it goes.
+ */
+const trimming = `
+local function trim(meta, stream, ledger, s, bytes, size, ttl, maxBytes, now)
+  local least
+  while true do
+    local head = redis.call('LINDEX', ledger, 0)
+    if not head then
+      redis.call('DEL', stream)
+      return 0
+    end
+    local last, length, at = string.match(head, '^(%d+) (%d+) (%-?%d+)$')
+    last = tonumber(last)
+    if last > s - size and bytes <= maxBytes and tonumber(at) + ttl > now then break end
+    redis.call('LPOP', ledger)
+    bytes = bytes - tonumber(length)
+    least = last + 1
+  end
+  if least then redis.call('XTRIM', stream, 'MINID', int(least) .. '-0') end
+  return bytes
+end
+`;
+
+/** Removals beyond their age, or beyond the number of keys, are forgotten; \`f\` tells how far. */
+const forgetting = `
+local function forget(meta, values, offsets, removals, maxKeys, ttl, now)
+  local forgotten
+  while true do
+    local head = redis.call('ZRANGE', removals, 0, 0, 'WITHSCORES')
+    if not head[1] then break end
+    if redis.call('ZCARD', removals) <= maxKeys then
+      local item = redis.call('HGET', values, head[1])
+      local readable, fields = pcall(cmsgpack.unpack, item)
+      local at = readable and type(fields) == 'table' and tonumber(fields[1])
+      if at and at + ttl > now then break end
+    end
+    redis.call('ZREM', removals, head[1])
+    redis.call('ZREM', offsets, head[1])
+    redis.call('HDEL', values, head[1])
+    forgotten = head[2]
+  end
+  if forgotten then redis.call('HSET', meta, 'f', forgotten) end
+end
+`;
+
+/** What both ways of appending begin and end with. */
+const batches = `
+-- The reply to a batch that was executed before. A number that went by belongs to nobody who still waits.
+local function executed(record, batch)
+  if not record then return nil end
+  local number, epoch, first, count, outcomes = string.match(record, '^(%d+) (%S+) (%d+) (%d+) %S+ (.*)$')
+  if not number or tonumber(number) < batch then return nil end
+  if tonumber(number) > batch then return redis.error_reply('STALE this batch was followed by another') end
+  return { 1, epoch, tonumber(first), tonumber(count), outcomes }
+end
+-- Records of instances that have not published for so long that no batch of theirs can be under way.
+local function forgetRecords(meta, now)
+  if redis.call('HLEN', meta) <= 40 then return end
+  local all = redis.call('HGETALL', meta)
+  for i = 1, #all, 2 do
+    if string.sub(all[i], 1, 2) == 'n:' then
+      local at = tonumber(string.match(all[i + 1], '^%d+ %S+ %d+ %d+ (%S+)') or '0') or 0
+      if at + 600000 < now then redis.call('HDEL', meta, all[i]) end
+    end
+  end
+end
+local function arrayHead(count)
+  if count < 16 then return string.char(0x90 + count) end
+  return string.char(0xdc, math.floor(count / 256), count % 256)
+end
+local function envelope(head, epoch, first, body)
+  return head .. cmsgpack.pack(epoch) .. cmsgpack.pack(first) .. body
+end
+local function record(batch, epoch, first, count, now, outcomes)
+  return batch .. ' ' .. epoch .. ' ' .. int(first) .. ' ' .. int(count) .. ' ' .. now .. ' ' .. outcomes
+end
+`;
+
+/**
+ * ARGV of both: instance, fence, batch, now, new epoch, position ttl, channel, envelope head, idempotency prefix,
+ * idempotency ttl, then the rule. The reply is {0} where the fence is not the instance's, else {1, epoch, first, count of
+ * those accepted, outcomes}. Outcomes: empty where all were accepted, else for each publication \`+\` accepted,
+ * \`!\` one key too many, \`=<epoch>:<offset>\` the first one under its idempotency key.
+ */
+const appendOpening = `
+local meta, lease = KEYS[1], KEYS[2]
+local instance, batch, now, ttl = ARGV[1], tonumber(ARGV[3]), ARGV[4], ARGV[6]
+if redis.call('GET', lease) ~= ARGV[2] then return { 0 } end
+local field = 'n:' .. instance
+local before = redis.call('HGET', meta, field)
+local done = executed(before, batch)
+if done then return done end
+local t = open(meta, ARGV[5], { unpack(KEYS, 3) })
+if not before then forgetRecords(meta, tonumber(now)) end
+local first = t.s + 1
+`;
+
+const idempotency = `
+local function firstUnder(key)
+  local known = redis.call('GET', ARGV[9] .. key)
+  if not known then return nil end
+  local epoch, offset, untilMs = string.match(known, '^(%S+) (%d+) (%S+)$')
+  if not epoch or tonumber(untilMs) <= tonumber(now) then return nil end
+  return '=' .. epoch .. ':' .. offset
+end
+local function remember(key, offset)
+  local untilMs = tonumber(now) + tonumber(ARGV[10])
+  local value = t.e .. ' ' .. int(offset) .. ' ' .. int(untilMs)
+  -- A minute more, because callers' clocks and this one differ.
+  redis.call('SET', ARGV[9] .. key, value, 'PX', int(tonumber(ARGV[10]) + 60000))
+end
+`;
+
+/**
+ * KEYS: meta, lease, stream, ledger. The rule: size, ttl, maxBytes, then the oldest timestamp, the number of publications,
+ * and either the packed array of them all, or for each its idempotency key and itself.
+ */
+const appendStream = `${prelude}${trimming}${batches}${appendOpening}${idempotency}
+local size, keepMs, maxBytes, oldest = tonumber(ARGV[11]), tonumber(ARGV[12]), tonumber(ARGV[13]), ARGV[14]
+local count, body, outcomes = tonumber(ARGV[15]), ARGV[16], ''
+if #ARGV > 16 then
+  local items, said = {}, {}
+  for i = 1, count do
+    local key, item = ARGV[14 + 2 * i], ARGV[15 + 2 * i]
+    local known = key ~= '' and firstUnder(key)
+    if known then
+      said[i], outcomes = known, nil
+    else
+      items[#items + 1], said[i] = item, '+'
+      if key ~= '' then remember(key, t.s + #items) end
+    end
+  end
+  if outcomes == nil then outcomes = table.concat(said, ' ') end
+  count, body = #items, arrayHead(#items) .. table.concat(items)
+end
+local s = t.s + count
+local bytes = tonumber(redis.call('HGET', meta, 'y') or '0')
+if count > 0 then
+  local payload = envelope(ARGV[8], t.e, first, body)
+  redis.call('XADD', KEYS[3], int(s) .. '-0', 'd', payload)
+  redis.call('RPUSH', KEYS[4], int(s) .. ' ' .. #payload .. ' ' .. oldest)
+  bytes = trim(meta, KEYS[3], KEYS[4], s, bytes + #payload, size, keepMs, maxBytes, tonumber(now))
+  -- Longer than the rule: it is the caller's clock that judges, and this one only cleans up.
+  redis.call('PEXPIRE', KEYS[3], int(keepMs + 60000))
+  redis.call('PEXPIRE', KEYS[4], int(keepMs + 60000))
+  redis.call('PUBLISH', ARGV[7], payload)
+end
+redis.call('HSET', meta, 's', int(s), 'y', int(bytes), field, record(ARGV[3], t.e, first, count, now, outcomes))
+redis.call('PEXPIRE', meta, ttl)
+return { 1, t.e, first, count, outcomes }
+`;
+
+/**
+ * KEYS: meta, lease, values, offsets, removals. The rule: maxKeys, removal ttl, then the number of publications, and for each
+ * its idempotency key, its key, 1 where it is a removal, and itself.
+ */
+const appendLatest = `${prelude}${forgetting}${batches}${appendOpening}${idempotency}
+local values, offsets, removals = KEYS[3], KEYS[4], KEYS[5]
+local maxKeys, removalTtl, count = tonumber(ARGV[11]), tonumber(ARGV[12]), tonumber(ARGV[13])
+local items, said, outcomes = {}, {}, ''
+for i = 1, count do
+  local at = 10 + 4 * i
+  local key, name, removed, item = ARGV[at], ARGV[at + 1], ARGV[at + 2] == '1', ARGV[at + 3]
+  local known = key ~= '' and firstUnder(key)
+  local isNew = not removed and
+    (not redis.call('ZSCORE', offsets, name) or redis.call('ZSCORE', removals, name))
+  if known then
+    said[i], outcomes = known, nil
+  elseif isNew and redis.call('ZCARD', offsets) - redis.call('ZCARD', removals) >= maxKeys then
+    said[i], outcomes = '!', nil
+  else
+    items[#items + 1], said[i] = item, '+'
+    local offset = int(t.s + #items)
+    redis.call('HSET', values, name, item)
+    redis.call('ZADD', offsets, offset, name)
+    if removed then redis.call('ZADD', removals, offset, name) else redis.call('ZREM', removals, name) end
+    if key ~= '' then remember(key, t.s + #items) end
+    forget(meta, values, offsets, removals, maxKeys, removalTtl, tonumber(now))
+  end
+end
+if outcomes == nil then outcomes = table.concat(said, ' ') end
+local accepted = #items
+local s = t.s + accepted
+if accepted > 0 then
+  redis.call('PUBLISH', ARGV[7], envelope(ARGV[8], t.e, first, arrayHead(accepted) .. table.concat(items)))
+  for i = 3, 5 do redis.call('PEXPIRE', KEYS[i], ttl) end
+end
+redis.call('HSET', meta, 's', int(s), field, record(ARGV[3], t.e, first, accepted, now, outcomes))
+redis.call('PEXPIRE', meta, ttl)
+return { 1, t.e, first, accepted, outcomes }
+`;
+
+/**
+ * Entries that reach beyond offset \`after\`: until \`limit\` publications or about \`maxBytes\` are there. How large an entry is
+ * shows only when it was read, so it begins with few.
+ */
+const reading = `
+local function entriesAfter(stream, after, limit, maxBytes)
+  local found, bytes, chunk, from = {}, 0, 4, int(after + 1) .. '-0'
+  while true do
+    local entries = redis.call('XRANGE', stream, from, '+', 'COUNT', chunk)
+    for _, entry in ipairs(entries) do
+      found[#found + 1] = entry[2][2]
+      bytes = bytes + #entry[2][2]
+      from = '(' .. entry[1]
+      if bytes >= maxBytes or tonumber(string.match(entry[1], '^%d+')) >= after + limit then return found end
+    end
+    if #entries < chunk then return found end
+    chunk = math.min(64, chunk * 2)
+  end
+end
+local function newestEntries(stream, after, maxBytes)
+  local found, bytes, chunk, to = {}, 0, 4, '+'
+  while true do
+    local entries = redis.call('XREVRANGE', stream, to, int(after + 1) .. '-0', 'COUNT', chunk)
+    for _, entry in ipairs(entries) do
+      table.insert(found, 1, entry[2][2])
+      bytes = bytes + #entry[2][2]
+      to = '(' .. entry[1]
+      if bytes >= maxBytes then return found end
+    end
+    if #entries < chunk then return found end
+    chunk = math.min(64, chunk * 2)
+  end
+end
+`;
+
+/**
+ * KEYS: meta, stream, ledger. ARGV: new epoch, position ttl, since epoch, since offset, limit, maxBytes. The reply: {epoch,
+ * offset, b, p, entries}. Without a since epoch there are none. What the rule no longer shows but is still there is
+ * told too: whoever misses it was there when it was published.
+ */
+const followStream = `${prelude}${reading}
+local t = open(KEYS[1], ARGV[1], { KEYS[2], KEYS[3] })
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+local since, after, found = ARGV[3], tonumber(ARGV[4]), {}
+if since ~= '' then
+  if since ~= t.e and since ~= t.p then after = t.b end
+  if after < t.s then found = entriesAfter(KEYS[2], after, tonumber(ARGV[5]), tonumber(ARGV[6])) end
+end
+return { t.e, t.s, t.b, t.p, found }
+`;
+
+/**
+ * KEYS: meta, values, offsets, removals. ARGV: new epoch, position ttl, since epoch, since offset, maxKeys, removal
+ * ttl, now. The reply: {epoch, offset, b, p, forgotten offset, whether the values are all there are, [offset, item…]}. They are
+ * all of them where the caller may know a key that is gone.
+ */
+const followLatest = `${prelude}${forgetting}
+local t = open(KEYS[1], ARGV[1], { KEYS[2], KEYS[3], KEYS[4] })
+forget(KEYS[1], KEYS[2], KEYS[3], KEYS[4], tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]))
+for i = 1, 4 do redis.call('PEXPIRE', KEYS[i], ARGV[2]) end
+local forgotten = tonumber(redis.call('HGET', KEYS[1], 'f') or '0')
+local after = tonumber(ARGV[4])
+local whole = ARGV[3] ~= t.e or after < forgotten or after > t.s
+if whole then after = 0 end
+local found = {}
+local names = redis.call('ZRANGE', KEYS[3], '(' .. int(after), '+inf', 'BYSCORE', 'WITHSCORES')
+for i = 1, #names, 2 do
+  local item = redis.call('HGET', KEYS[2], names[i])
+  if item then
+    found[#found + 1] = tonumber(names[i + 1])
+    found[#found + 1] = item
+  end
+end
+return { t.e, t.s, t.b, t.p, forgotten, whole and 1 or 0, found }
+`;
+
+/**
+ * KEYS: meta, stream, ledger. ARGV: new epoch, position ttl, after (empty: the newest), limit, maxBytes, size, ttl, maxBytes
+ * kept, now. The reply: {epoch, offset, entries}. Nothing is stored for a topic that is not there.
+ */
+const history = `${prelude}${trimming}${reading}
+if redis.call('EXISTS', KEYS[1]) == 0 then return { ARGV[1], 0, {} } end
+local t = open(KEYS[1], ARGV[1], { KEYS[2], KEYS[3] })
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+local size, limit = tonumber(ARGV[6]), tonumber(ARGV[4])
+local bytes = tonumber(redis.call('HGET', KEYS[1], 'y') or '0')
+local kept = trim(KEYS[1], KEYS[2], KEYS[3], t.s, bytes, size, tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9]))
+if kept ~= bytes then redis.call('HSET', KEYS[1], 'y', int(kept)) end
+local least = math.max(0, t.s - size)
+if ARGV[3] == '' then
+  return { t.e, t.s, newestEntries(KEYS[2], math.max(least, t.s - limit), tonumber(ARGV[5])) }
+end
+local after = math.max(least, tonumber(ARGV[3]))
+if after >= t.s or limit < 1 then return { t.e, t.s, {} } end
+return { t.e, t.s, entriesAfter(KEYS[2], after, limit, tonumber(ARGV[5])) }
+`;
+
+export const topicScripts = { appendStream, appendLatest, followStream, followLatest, history } as const;

@@ -51,22 +51,19 @@ export class Process {
     });
   }
 
+  /** What it has written to standard output so far. */
+  get stdout(): string {
+    return this.#stdout;
+  }
+
   /** Resolves to the first log line with this event, past or to come. */
   event(name: string): Promise<LogLine> {
-    const found = () => this.log.find(({ event }) => event === name);
-    const line = new Promise<LogLine>((resolve, reject) => {
-      const look = () => {
-        const line = found();
-        if (line) resolve(line);
-      };
-      this.#listeners.add(look);
-      look();
-      this.#exit.then(
-        ({ code, stderr }) => reject(new Error(`ended with ${code} before ${name}: ${stderr}`)),
-        reject,
-      );
-    });
-    return this.#within(line, `the log line ${name}`);
+    return this.#found(() => this.log.find(({ event }) => event === name), name);
+  }
+
+  /** Resolves to the first line of standard output that matches, past or to come. */
+  line(pattern: RegExp): Promise<string> {
+    return this.#found(() => this.#stdout.split("\n").find((line) => pattern.test(line)), `${pattern}`);
   }
 
   exit(): Promise<Exit> {
@@ -75,6 +72,22 @@ export class Process {
 
   kill(signal: NodeJS.Signals): void {
     this.child.kill(signal);
+  }
+
+  #found<T>(find: () => T | undefined, what: string): Promise<T> {
+    const found = new Promise<T>((resolve, reject) => {
+      const look = () => {
+        const what = find();
+        if (what !== undefined) resolve(what);
+      };
+      this.#listeners.add(look);
+      look();
+      this.#exit.then(
+        ({ code, stderr }) => reject(new Error(`ended with ${code} before ${what}: ${stderr}`)),
+        reject,
+      );
+    });
+    return this.#within(found, what);
   }
 
   async #within<T>(promise: Promise<T>, what: string): Promise<T> {

@@ -1,13 +1,15 @@
 // A real redis-server in a folder of its own, on a unix socket and a free port; knows nothing of what is kept in it.
 
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { promisify } from "node:util";
 
 const deadlineMs = 20_000;
+const execute = promisify(execFile);
 
 export interface RedisServerOptions {
   /** Directives of redis.conf as arguments, such as ["--requirepass", "secret"]. */
@@ -27,10 +29,18 @@ export class RedisServer {
   }
 
   static async start({ directives = [] }: RedisServerOptions = {}): Promise<RedisServer> {
-    const folder = await mkdtemp(join(tmpdir(), "fanwire-redis-"));
-    const server = new RedisServer(folder, await freePort(), directives);
-    await server.#spawn();
-    return server;
+    // A port that was free may be somebody else's by the time it is taken; then another one will do.
+    for (let attempt = 1; ; attempt++) {
+      const folder = await mkdtemp(join(tmpdir(), "fanwire-redis-"));
+      const server = new RedisServer(folder, await freePort(), directives);
+      try {
+        await server.#spawn();
+        return server;
+      } catch (error) {
+        await server.end();
+        if (attempt === 3) throw error;
+      }
+    }
   }
 
   /** The unix socket's path. */
@@ -66,6 +76,16 @@ export class RedisServer {
 
   resume(): void {
     this.#child?.kill("SIGCONT");
+  }
+
+  /** One command by redis-cli, on a connection of its own. Answers what that prints. */
+  async command(...words: readonly string[]): Promise<string> {
+    const { stdout } = await execute("redis-cli", ["-s", this.address, ...words]);
+    return stdout.trimEnd();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.end();
   }
 
   async end(): Promise<void> {

@@ -8,8 +8,8 @@ import { expositionType } from "./exposition.ts";
 
 export interface HttpOptions {
   readonly admission: AdmissionRules;
-  /** Whether clients may be sent here: not draining, the bridge proven alive, and tokens can be verified. */
-  readonly isReady: () => boolean;
+  /** Why clients may not be sent here: draining, the bridge not proven alive, or tokens cannot be verified. Undefined: they may. */
+  readonly unreadiness: () => string | undefined;
   /** Whether clients connect here. */
   readonly hasSocket: boolean;
   /** What is not for clients; absent where another listener has it. */
@@ -46,14 +46,14 @@ export function createHttp(options: HttpOptions): Endpoint {
 type Answer = (request: HttpRequest) => HttpReply;
 
 function createPaths(options: HttpOptions): ReadonlyMap<string, Answer> {
-  const { internal, isReady } = options;
+  const { internal, unreadiness } = options;
   const paths = new Map<string, Answer>();
   paths.set("/health", () => ({ status: 200, headers: plain, body: "alive\n" }));
-  paths.set("/ready", () =>
-    isReady()
-      ? { status: 200, headers: plain, body: "ready\n" }
-      : { status: 404, headers: plain, body: "not ready\n" },
-  );
+  paths.set("/ready", () => {
+    const reason = unreadiness();
+    if (reason === undefined) return { status: 200, headers: plain, body: "ready\n" };
+    return { status: 404, headers: plain, body: `not ready: ${reason}\n` };
+  });
   if (internal) addInternal(paths, internal, options);
   if (options.hasSocket) {
     const headers = { ...plain, upgrade: "websocket" };

@@ -5,12 +5,12 @@ import { ActiveTopic, type Subscriber, Subscription } from "./active-topic.ts";
 import type { BridgeEvents, Position, PositionedPublication, Publication } from "./bridge/bridge.ts";
 import type { TopicUser } from "./bridge/presence.ts";
 import type { DeliveryCountsByMode } from "./delivery-counts.ts";
-import { FanwireError } from "./errors.ts";
 import { EventRate } from "./event-rate.ts";
 import { Feeder, type FeederOptions } from "./feeder.ts";
 import { KeyedLog } from "./keyed-log.ts";
 import type { NativePublisher } from "./lane.ts";
 import { Lanes } from "./lanes.ts";
+import { namespaceAmong } from "./namespaces.ts";
 import type { NamespaceOptions } from "./options.ts";
 import type { PacerOptions } from "./pacer.ts";
 import { rateClass } from "./rate-classes.ts";
@@ -21,7 +21,6 @@ import { StreamLog } from "./stream-log.ts";
 import { SharedFrame } from "./wire/format.ts";
 import type { Mode } from "./wire/frames.ts";
 import { messageOf } from "./wire/message.ts";
-import { namespaceOf } from "./wire/topic-name.ts";
 
 export interface HubOptions extends FeederOptions, PacerOptions {
   readonly namespaces: ReadonlyMap<string, NamespaceOptions>;
@@ -113,9 +112,7 @@ export class Hub implements BridgeEvents {
   /** The rules of a topic's namespace; throws FanwireError `unknown-namespace`. */
   namespace(topic: string): NamespaceOptions {
     // Of a topic that is open it is known, and finding that costs a third of cutting the name and looking that up.
-    const namespace = this.#topics.get(topic)?.namespace ?? this.#options.namespaces.get(namespaceOf(topic));
-    if (namespace) return namespace;
-    throw new FanwireError("unknown-namespace", `There is no namespace ${namespaceOf(topic)}.`);
+    return this.#topics.get(topic)?.namespace ?? namespaceAmong(this.#options.namespaces, topic);
   }
 
   /** Makes the bridge listen to a topic and keeps it listening for a while. Undefined: it does already. */

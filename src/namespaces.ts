@@ -1,6 +1,7 @@
-// The built-in namespaces and what becomes of a declared one; knows nothing of topics or of where options come from.
+// The built-in namespaces, what becomes of a declared one, and which one a topic is in; knows nothing of where options come from.
 
 import type { HistoryRule } from "./bridge/bridge.ts";
+import { FanwireError } from "./errors.ts";
 import type { Limits } from "./limits.ts";
 import {
   ConfigError,
@@ -9,6 +10,7 @@ import {
   type NamespaceInput,
   type NamespaceOptions,
 } from "./options.ts";
+import { namespaceOf } from "./wire/topic-name.ts";
 
 const builtInNamespaces: Readonly<Record<string, NamespaceInput>> = {
   room: { mode: "stream", presence: true },
@@ -79,6 +81,16 @@ function resolveNamespace(
     maxBytes: history?.maxBytes ?? maxBytes,
   };
   return { mode, history: kept, ...rules };
+}
+
+/** The namespace that a topic belongs to. Throws FanwireError `unknown-namespace`. */
+export function namespaceAmong(
+  namespaces: ReadonlyMap<string, NamespaceOptions>,
+  topic: string,
+): NamespaceOptions {
+  const namespace = namespaces.get(namespaceOf(topic));
+  if (namespace) return namespace;
+  throw new FanwireError("unknown-namespace", `There is no namespace ${namespaceOf(topic)}.`);
 }
 
 /** Looks at the names themselves, because a record's schema passes over the name `__proto__`. */

@@ -16,7 +16,7 @@ import { mostBytes } from "./wire/size.ts";
 import { checkTopicName } from "./wire/topic-name.ts";
 
 export interface PublicationsOptions {
-  readonly hub: Hub;
+  readonly hub: Pick<Hub, "namespace" | "publishVolatile">;
   readonly bridge: Bridge;
   readonly limits: Limits;
   readonly now: () => number;

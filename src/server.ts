@@ -323,7 +323,7 @@ export class Node implements Server {
       ...(apiKeys.length > 0 && { api: this.#underWay.watch(api) }),
       ...(hasConsole && { console: createConsole(settings, tell) }),
     };
-    const common = { admission, isReady: () => this.#isReady };
+    const common = { admission, unreadiness: () => this.#unreadiness };
     const client = { ...common, hasSocket: true };
     if (adminPort !== undefined) {
       // Whoever reaches it may know everything, so no web page may.
@@ -337,9 +337,11 @@ export class Node implements Server {
     return { client: { ...client, internal: { ...internal, authorize } } };
   }
 
-  get #isReady(): boolean {
-    if (this.#connections.isDraining || !this.#hub.bridgeIsAlive) return false;
-    return this.#verification?.isReady() ?? true;
+  get #unreadiness(): string | undefined {
+    if (this.#connections.isDraining) return "draining";
+    if (!this.#hub.bridgeIsAlive) return "the bridge between nodes is not proven alive";
+    if (this.#verification?.isReady() === false) return "no keys to verify tokens with";
+    return undefined;
   }
 
   #tick(): void {

@@ -23,7 +23,7 @@ function listener({ isDevelopment, authorize }: Setting) {
   });
   const http = createHttp({
     admission: { isLoopbackOnly: isDevelopment, allowedOrigins: [] },
-    isReady: () => true,
+    unreadiness: () => undefined,
     hasSocket: true,
     internal: { metrics: () => "", console, ...(authorize && { authorize }) },
   });

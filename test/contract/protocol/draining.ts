@@ -31,6 +31,7 @@ export function draining(engine: EngineName): void {
       expect(closing).toEqual({ type: "closing", code: 1012, retryAfterMs: expect.any(Number) });
       expect(closing.retryAfterMs).toBeWithin(1000, 10_000);
       expect([ready.status, health.status]).toEqual([404, 200]);
+      expect(ready.body.toString()).toBe("not ready: draining\n");
       expect([refused.status, Number(refused.headers.get("retry-after")) > 0]).toEqual([503, true]);
       expect(JSON.parse(refused.body)).toMatchObject({ error: { code: "draining" } });
       for (const peer of peers.slice(1)) expect(await peer.take("closing")).toEqual(closing);

@@ -80,7 +80,9 @@ export function keys(engine: EngineName): void {
       issuer.fail(503);
       const server = await start({ jwksUrl: issuer.url });
       expect(await verdict(server, token)).toEqual(overloaded);
-      expect((await ask(server.port, "/ready")).status).toBe(404);
+      const ready = await ask(server.port, "/ready");
+      const reason = "not ready: no keys to verify tokens with\n";
+      expect([ready.status, ready.body.toString()]).toEqual([404, reason]);
       expect((await ask(server.port, "/health")).status).toBe(200);
       issuer.publish(keySetOf(signer));
       await until(async () => (await ask(server.port, "/ready")).status === 200);

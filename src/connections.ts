@@ -219,7 +219,10 @@ export class Connections implements SessionHost {
     this.#isDraining = true;
   }
 
-  /** Tells every client, closes all of them over up to `drainCloseMs`, and resolves when they are gone or `exitMs` has passed. */
+  /**
+   * Tells every client, closes all of them over up to `drainCloseMs`, and resolves when they are gone or `exitMs` has passed.
+   * What waits for a client when the process ends never leaves: a slow one has until then to read it.
+   */
   async closeAll(exitMs: number): Promise<void> {
     const sessions = [...this.#sessions];
     if (sessions.length === 0) return;
@@ -235,12 +238,35 @@ export class Connections implements SessionHost {
     const deadline = new Promise<void>((resolve) => {
       setTimeout(resolve, exitMs).unref();
     });
+    const slow = new Set<Session>();
+    let isLate = false;
+    const late = setTimeout(() => {
+      isLate = true;
+    }, this.limits.drainCloseMs);
+    for (const session of sessions) if (session.behind) this.#dismiss(session, slow);
     for (let step = 0; step < steps; step++) {
       if (step > 0) await pause(pauseMs);
       const batch = sessions.slice(step * closesPerStep, (step + 1) * closesPerStep);
-      for (const session of batch) session.close("draining");
+      for (const session of batch) this.#dismiss(session, slow);
     }
+    while (slow.size > 0 && !isLate) {
+      await pause(stepMs);
+      for (const session of slow) this.#dismiss(session, slow);
+    }
+    clearTimeout(late);
+    for (const session of slow) session.close("draining");
     if (this.#sessions.size > 0) await Promise.race([emptied, deadline]);
+  }
+
+  /** Closes a client to which everything has left; another one gets nothing new any more, and is slow. */
+  #dismiss(session: Session, slow: Set<Session>): void {
+    if (session.isOver || session.socket.bufferedBytes() === 0) {
+      slow.delete(session);
+      session.close("draining");
+      return;
+    }
+    slow.add(session);
+    this.#options.hub.unsubscribeAll(session);
   }
 
   #joinable(session: Session): string[] {

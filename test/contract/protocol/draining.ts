@@ -39,6 +39,42 @@ export function draining(engine: EngineName): void {
       expect(await server.exited()).toBe(0);
     });
 
+    test("lets a client that is behind read up to `closing`, and then closes it with 1012 too", async () => {
+      const { port, ...server } = await startServerOf(engine, { limits: slowLimits });
+      const [publisher, slow] = [await Peer.connect(port), await Peer.connect(port)];
+      const topic = "room:long";
+      await slow.request({ type: "subscribe", topic });
+      await fill(publisher, topic, slow);
+      server.terminate();
+      await publisher.take("closing");
+      expect(await publisher.raw.closed()).toEqual({ code: 1012, reason: "draining" });
+      slow.raw.resume();
+      let last = 0;
+      for (;;) {
+        const frame = await slow.next();
+        if (frame.type !== "message") {
+          expect(frame).toMatchObject({ type: "closing", code: 1012 });
+          break;
+        }
+        expect(frame.offset).toBe(last + 1);
+        last += 1;
+      }
+      // It was behind: the rest is for the next node.
+      expect(last).toBeWithin(1, publications);
+      expect(await slow.raw.rest()).toEqual({ messages: [], closing: { code: 1012, reason: "draining" } });
+      expect(await server.exited()).toBe(0);
+    });
+
+    test("does not wait for ever for one that does not read", async () => {
+      const limits = { ...slowLimits, drainCloseMs: 300, drainExitMs: 1000 };
+      const { port, ...server } = await startServerOf(engine, { limits });
+      const [publisher, slow] = [await Peer.connect(port), await Peer.connect(port)];
+      await slow.request({ type: "subscribe", topic: "room:long" });
+      await fill(publisher, "room:long", slow);
+      server.terminate();
+      expect(await server.exited()).toBe(0);
+    });
+
     test("without clients ends at once, and with one that never answers nevertheless", async () => {
       const empty = await startServerOf(engine);
       empty.terminate();
@@ -50,6 +86,24 @@ export function draining(engine: EngineName): void {
       expect(await held.exited()).toBe(0);
     });
   });
+}
+
+/** 20 MiB in all: more than a connection's two kernel buffers can take. */
+const publications = 640;
+const kib = 1024;
+const slowLimits = {
+  // So that more waits than the kernel would take at the last moment.
+  softBufferedBytes: 4 * kib * kib,
+  hardBufferedBytes: 32 * kib * kib,
+  frameBurst: 100_000,
+  bytesBurst: 64 * kib * kib,
+};
+
+/** Publishes until a reader that has stopped reading is behind. */
+async function fill(publisher: Peer, topic: string, reader: Peer): Promise<void> {
+  reader.raw.pause();
+  const data = "x".repeat(32 * kib);
+  for (let n = 0; n < publications; n++) await publisher.request({ type: "publish", topic, data });
 }
 
 /** A server in development mode that its test ends by SIGTERM. */

@@ -22,7 +22,8 @@ import type { Climb, MemoryComparison } from "./memory.ts";
 import type { RunSettings } from "./settings.ts";
 import type { Memory } from "./targets/probed.ts";
 
-const boundBytes = 2048;
+/** Two kilobytes, and not two kibibytes. */
+const boundBytes = 2000;
 const measures = ["rss", "anonymous", "heap", "external"] as const;
 type Measure = (typeof measures)[number];
 const classesShown = 20;

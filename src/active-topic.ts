@@ -2,6 +2,7 @@
 
 import type { Bridge } from "./bridge/bridge.ts";
 import type { Member } from "./bridge/presence.ts";
+import { CatchUp } from "./catch-up.ts";
 import type { Socket } from "./engine/engine.ts";
 import type { CloseReason } from "./errors.ts";
 import type { EventRate } from "./event-rate.ts";
@@ -10,7 +11,6 @@ import { Lane } from "./lane.ts";
 import type { NamespaceOptions } from "./options.ts";
 import type { TopicItem, TopicLog } from "./topic-log.ts";
 import { SharedFrame, type WireFormat } from "./wire/format.ts";
-import type { Snapshot } from "./wire/frames.ts";
 import { messageOf } from "./wire/message.ts";
 
 /** What the hub and the feeder need of a connection. */
@@ -27,37 +27,27 @@ export interface Subscriber {
   close(reason: CloseReason): void;
 }
 
-/** One for all: a subscription has no page but while it is behind. */
-export const noItems: readonly TopicItem[] = [];
-
 /**
- * One subscriber's membership in one topic. `live`: its socket is on the native topic. Otherwise it is on its way to its
- * first position, or behind the head and fed from `cursor`.
+ * One subscriber's membership in one topic. While `live` its socket is on the native topic; until then it is on its way to its
+ * first position, and later, where it is slow, behind the head.
  */
 export class Subscription {
   readonly subscriber: Subscriber;
   /** Where it is live, or will be. */
   readonly lane: Lane;
-  live = false;
   /** Over: whoever still holds this, after some wait, must not touch the socket for it. */
   left = false;
-  /** The next item of the topic's log to send; means nothing while live. */
-  cursor = 0;
-  /** Where the topic stood when this subscriber began to know it; 0 where it came back with a position. */
-  newSince = 0;
-  /** Items read from history: what the cursors from `pageCursor` on stand for. */
-  page: readonly TopicItem[] = noItems;
-  pageCursor = 0;
-  /** Whether history or a snapshot is being waited for. */
-  waiting = false;
-  /** What the next `reset` has to bring, once there is room for it. */
-  snapshot: Snapshot | undefined = undefined;
-  /** Whether a snapshot was asked for since the last publication: not again for the same gap. */
-  hasResynced = false;
+  /** How far it is on its way; undefined while live, and once it has left. */
+  catchUp: CatchUp | undefined;
 
   constructor(lane: Lane, subscriber: Subscriber) {
     this.lane = lane;
     this.subscriber = subscriber;
+    this.catchUp = new CatchUp(0);
+  }
+
+  get live(): boolean {
+    return this.catchUp === undefined && !this.left;
   }
 
   get topic(): ActiveTopic {
@@ -67,15 +57,6 @@ export class Subscription {
   /** Of the subscriber's subscriptions. */
   get key(): string {
     return this.topic.name;
-  }
-
-  /**
-   * Has a page of history to be fed from. Only up to where this node has heard of: what a store has in addition may yet be lost
-   * with its epoch, and the `reset` would take its place.
-   */
-  turnTo(page: HistoryItems, cursor: number): void {
-    this.pageCursor = cursor;
-    this.page = page.items.slice(0, this.topic.log!.next - cursor);
   }
 }
 

@@ -2,19 +2,13 @@
 // The engine drops silently above its byte limit, so nothing here lets a socket come near it. Knows no session and no frame
 // but `reset`.
 
-import {
-  type ActiveTopic,
-  type HistoryItems,
-  noItems,
-  type Subscriber,
-  type Subscription,
-} from "./active-topic.ts";
+import type { ActiveTopic, HistoryItems, Subscriber, Subscription } from "./active-topic.ts";
 import type { Bridge } from "./bridge/bridge.ts";
+import { CatchUp } from "./catch-up.ts";
 import type { DeliveryCountsByMode } from "./delivery-counts.ts";
 import type { Lane } from "./lane.ts";
 import type { Limits } from "./limits.ts";
 import type { Snapshots } from "./snapshots.ts";
-import type { Located } from "./topic-log.ts";
 import { SharedFrame } from "./wire/format.ts";
 import type { PublicationItem, Snapshot } from "./wire/frames.ts";
 
@@ -22,16 +16,6 @@ import type { PublicationItem, Snapshot } from "./wire/frames.ts";
 const feedChunkBytes = 65_536;
 /** Publications asked of the bridge at once. */
 export const historyPageSize = 256;
-
-function next(subscription: Subscription): Located {
-  const log = subscription.topic.log!;
-  if (subscription.cursor < log.next) {
-    const item = subscription.page[subscription.cursor - subscription.pageCursor];
-    if (item) return { at: "item", item, next: subscription.cursor + 1 };
-    subscription.page = noItems;
-  }
-  return log.locate(subscription.cursor, subscription.newSince);
-}
 
 export interface FeederOptions {
   readonly bridge: Bridge;
@@ -112,10 +96,12 @@ export class Feeder {
    * has to send it and then call `begin`, all in one turn. `isNew`: the subscriber knows nothing yet, so no removals either.
    */
   takeOwed(subscription: Subscription, maxBytes: number, isNew: boolean): PublicationItem[] {
+    const { topic } = subscription;
+    const catchUp = subscription.catchUp!;
     const owed: PublicationItem[] = [];
     let bytes = 0;
     for (;;) {
-      const located = next(subscription);
+      const located = catchUp.locate(topic.log!);
       if (located.at !== "item" || !located.item.publication) return owed;
       if (!(isNew && located.item.publication.removed)) {
         const itemBytes = located.item.frame.bytes(subscription.subscriber.format);
@@ -124,14 +110,14 @@ export class Feeder {
         owed.push(located.item.publication);
         this.#countFed(subscription, itemBytes);
       }
-      subscription.cursor = located.next;
+      catchUp.cursor = located.next;
     }
   }
 
   /** Puts a subscription on its native topic, now or when it has caught up. */
   begin(subscription: Subscription): void {
     const { subscriber, topic } = subscription;
-    if (!topic.log || next(subscription).at === "head") {
+    if (!topic.log || subscription.catchUp!.locate(topic.log).at === "head") {
       this.#goLive(subscription);
     } else {
       this.#fallBehind(subscription, "recovery");
@@ -141,9 +127,10 @@ export class Feeder {
 
   /** Ends a subscription, wherever it stands. */
   end(subscription: Subscription): void {
-    subscription.left = true;
     if (subscription.live) this.#leaveNative(subscription);
     else this.#endResync(subscription, "left");
+    subscription.left = true;
+    subscription.catchUp = undefined;
   }
 
   /** Takes everybody off a topic's native topics: what comes next has to be sent to each by itself. */
@@ -189,7 +176,7 @@ export class Feeder {
   #takeOff(subscription: Subscription, cause: ResyncCause): void {
     if (!subscription.live) return;
     this.#leaveNative(subscription);
-    subscription.cursor = subscription.lane.cursor;
+    subscription.catchUp = new CatchUp(subscription.lane.cursor);
     this.#fallBehind(subscription, cause);
   }
 
@@ -198,8 +185,7 @@ export class Feeder {
     const { format } = subscriber;
     // What the lane still holds back has been sent to this subscriber. Of a `latest` topic it may see it again.
     if (topic.namespace.mode === "stream") this.#lanes.serve(lane);
-    subscription.live = true;
-    subscription.page = noItems;
+    subscription.catchUp = undefined;
     lane.countLive(format, 1);
     subscriber.socket.subscribe(lane.native(format));
   }
@@ -207,7 +193,6 @@ export class Feeder {
   #leaveNative(subscription: Subscription): void {
     const { lane, subscriber } = subscription;
     const { format } = subscriber;
-    subscription.live = false;
     lane.countLive(format, -1);
     subscriber.socket.unsubscribe(lane.native(format));
   }
@@ -269,10 +254,11 @@ export class Feeder {
   /** Sends what comes next in one topic and answers what is left of the budget; 0 as well when the socket is full. */
   #feedOne(subscription: Subscription, budget: number): number {
     const { subscriber, topic } = subscription;
+    const catchUp = subscription.catchUp!;
     let left = budget;
-    if (subscription.snapshot) this.#resetWith(subscription, subscription.snapshot);
+    this.#resetWithSnapshot(subscription, catchUp);
     while (left > 0 && subscriber.socket.bufferedBytes() <= this.#feedBelowBytes) {
-      const located = topic.log ? next(subscription) : { at: "head" as const };
+      const located = topic.log ? catchUp.locate(topic.log) : { at: "head" as const };
       if (located.at === "head") {
         this.#endResync(subscription, "caught-up");
         this.#goLive(subscription);
@@ -281,35 +267,47 @@ export class Feeder {
       if (located.at !== "item") {
         const after = located.at === "history" ? located.offset : 0;
         const wanted = located.at === "history" ? after + 1 : undefined;
-        void this.#wait(subscription, () => this.#read(subscription, after, wanted));
+        void this.#wait(catchUp, () => this.#read(subscription, catchUp, after, wanted));
         return left;
       }
-      if (!located.item.publication && this.#wantsSnapshot(subscription)) {
-        void this.#wait(subscription, () => this.#resync(subscription));
+      if (!located.item.publication && this.#wantsSnapshot(topic, catchUp)) {
+        void this.#wait(catchUp, () => this.#resync(subscription, catchUp));
         return left;
       }
       const { frame } = located.item;
       if (subscriber.socket.send(frame.payload(subscriber.format)) === "dropped") return 0;
       const bytes = frame.bytes(subscriber.format);
       this.#countFed(subscription, bytes);
-      subscription.cursor = located.next;
-      if (located.item.publication) subscription.hasResynced = false;
-      else subscription.newSince = topic.log!.next;
+      catchUp.cursor = located.next;
+      if (located.item.publication) catchUp.hasResynced = false;
+      else catchUp.newSince = topic.log!.next;
       left -= bytes;
     }
     return subscriber.socket.bufferedBytes() > this.#feedBelowBytes ? 0 : left;
   }
 
-  async #read(subscription: Subscription, after: number, wanted: number | undefined): Promise<void> {
-    const page = await subscription.topic.read(this.#bridge, after, historyPageSize);
-    if (subscription.left) return;
-    if (page.firstOffset !== wanted && this.#wantsSnapshot(subscription)) return this.#resync(subscription);
-    this.#turnTo(subscription, page, wanted);
+  async #read(
+    subscription: Subscription,
+    catchUp: CatchUp,
+    after: number,
+    wanted: number | undefined,
+  ): Promise<void> {
+    const { topic } = subscription;
+    const page = await topic.read(this.#bridge, after, historyPageSize);
+    if (subscription.catchUp !== catchUp) return;
+    if (page.firstOffset !== wanted && this.#wantsSnapshot(topic, catchUp)) {
+      return this.#resync(subscription, catchUp);
+    }
+    this.#turnTo(subscription, catchUp, page, wanted);
   }
 
   /** Continues with a page of history. `wanted`: the offset it has to begin with, or continuity has ended. */
-  #turnTo(subscription: Subscription, page: HistoryItems, wanted: number | undefined): void {
-    const { subscriber, topic } = subscription;
+  #turnTo(
+    { subscriber, topic }: Subscription,
+    catchUp: CatchUp,
+    page: HistoryItems,
+    wanted: number | undefined,
+  ): void {
     const log = topic.log!;
     const before = { epoch: page.epoch, offset: page.firstOffset - 1 };
     const cursor = log.cursorAfter(before);
@@ -319,37 +317,38 @@ export class Feeder {
       this.resets += 1;
       subscriber.socket.send(subscriber.format.encode({ type: "reset", topic: topic.name, ...before }));
     }
-    subscription.cursor = cursor;
-    subscription.turnTo(page, cursor);
+    catchUp.cursor = cursor;
+    catchUp.turnTo(page, cursor, log);
     this.#schedule(subscriber);
   }
 
-  #wantsSnapshot(subscription: Subscription): boolean {
-    return !subscription.hasResynced && this.#snapshots.has(subscription.topic.name);
+  #wantsSnapshot(topic: ActiveTopic, catchUp: CatchUp): boolean {
+    return !catchUp.hasResynced && this.#snapshots.has(topic.name);
   }
 
   /** Ends continuity with a snapshot, if the application has one that can be continued; else the plain `reset` follows. */
-  async #resync(subscription: Subscription): Promise<void> {
+  async #resync(subscription: Subscription, catchUp: CatchUp): Promise<void> {
     const { subscriber, topic } = subscription;
     const log = topic.log!;
-    subscription.hasResynced = true;
+    catchUp.hasResynced = true;
     // What went wrong has been logged, and a client can live with a reset that has no snapshot.
     const snapshot = await this.#snapshots.take(topic.name, log.position).catch(() => undefined);
-    if (subscription.left) return;
-    subscription.snapshot = snapshot;
+    if (subscription.catchUp !== catchUp) return;
+    catchUp.snapshot = snapshot;
     this.#schedule(subscriber);
   }
 
   /** Sends the `reset` that a snapshot was asked for, if the topic can still be continued after it. There is room for it. */
-  #resetWith(subscription: Subscription, snapshot: Snapshot): void {
-    const { subscriber, topic } = subscription;
-    subscription.snapshot = undefined;
+  #resetWithSnapshot({ subscriber, topic }: Subscription, catchUp: CatchUp): void {
+    const { snapshot } = catchUp;
+    if (!snapshot) return;
+    catchUp.snapshot = undefined;
     const cursor = topic.log!.cursorAfter(snapshot);
     if (cursor === undefined) return;
     this.resets += 1;
     subscriber.socket.send(this.#resetTo(topic.name, snapshot).payload(subscriber.format));
-    subscription.cursor = cursor;
-    subscription.page = noItems;
+    catchUp.cursor = cursor;
+    catchUp.dropPage();
   }
 
   #countFed({ topic, subscriber }: Subscription, bytes: number): void {
@@ -370,15 +369,15 @@ export class Feeder {
   }
 
   /** Lets one thing at a time be waited for on behalf of a subscription. */
-  async #wait(subscription: Subscription, work: () => Promise<void>): Promise<void> {
-    if (subscription.waiting) return;
-    subscription.waiting = true;
+  async #wait(catchUp: CatchUp, work: () => Promise<void>): Promise<void> {
+    if (catchUp.waiting) return;
+    catchUp.waiting = true;
     try {
       await work();
     } catch {
       // The bridge is away; the next tick tries again, until the subscriber has been behind for too long.
     } finally {
-      subscription.waiting = false;
+      catchUp.waiting = false;
     }
   }
 }

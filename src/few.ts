@@ -7,30 +7,46 @@ const many = 8;
 
 const none: readonly never[] = [];
 
-/** A set. Not to be changed while somebody walks through it. */
-export class FewSet<Item> {
-  #items: readonly Item[] | Set<Item> = none;
+/** A set of objects that are no arrays and no sets. Not to be changed while somebody walks through it. */
+export class FewSet<Item extends object> {
+  /** One item stands for itself: the member of its user's topic would need an array else. */
+  #items: Item | readonly Item[] | Set<Item> = none;
 
   get size(): number {
-    return this.#items instanceof Set ? this.#items.size : this.#items.length;
+    if (this.#items instanceof Set) return this.#items.size;
+    return isList(this.#items) ? this.#items.length : 1;
   }
 
   add(item: Item): void {
-    if (this.#items instanceof Set) this.#items.add(item);
-    else if (this.#items.includes(item)) return;
-    else if (this.#items.length < many) this.#items = this.#items.concat(item);
-    else this.#items = new Set(this.#items).add(item);
+    if (this.#items instanceof Set) {
+      this.#items.add(item);
+      return;
+    }
+    const items = this.#list();
+    if (items.includes(item)) return;
+    if (items.length === 0) this.#items = item;
+    else this.#items = items.length < many ? items.concat(item) : new Set(items).add(item);
   }
 
   delete(item: Item): void {
     if (this.#items instanceof Set) this.#items.delete(item);
-    else this.#items = this.#items.filter((other) => other !== item);
+    else this.#items = this.#list().filter((other) => other !== item);
     if (this.size === 0) this.#items = none;
   }
 
   [Symbol.iterator](): Iterator<Item> {
-    return this.#items[Symbol.iterator]();
+    return (this.#items instanceof Set ? this.#items : this.#list()).values();
   }
+
+  /** The items of what is no Set. */
+  #list(): readonly Item[] {
+    const items = this.#items as Item | readonly Item[];
+    return isList(items) ? items : [items];
+  }
+}
+
+function isList<Item>(items: Item | readonly Item[]): items is readonly Item[] {
+  return Array.isArray(items);
 }
 
 /** A map whose values know their own keys. Not to be changed while somebody walks through it. */

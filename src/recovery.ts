@@ -111,7 +111,7 @@ export class Recovery {
     const now = topic.log!.cursorAfter(position);
     if (now === undefined) return false;
     if (page.epoch === position.epoch && page.firstOffset === position.offset + 1) {
-      subscription.turnTo(page, now);
+      subscription.catchUp?.turnTo(page, now, topic.log!);
       return true;
     }
     return topic.log!.locate(now).at !== "history";
@@ -124,12 +124,13 @@ export class Recovery {
     if (log) {
       this.counts[outcome] += 1;
       const isNew = cursor === undefined;
-      subscription.cursor = cursor ?? log.start;
-      if (isNew) subscription.newSince = log.next;
+      const catchUp = subscription.catchUp!;
+      catchUp.cursor = cursor ?? log.start;
+      if (isNew) catchUp.newSince = log.next;
       const publications = this.#feeder.takeOwed(subscription, this.#roomFor(subscription), isNew);
       answer({
         mode,
-        position: { epoch: log.position.epoch, offset: log.offsetBefore(subscription.cursor) },
+        position: { epoch: log.position.epoch, offset: log.offsetBefore(catchUp.cursor) },
         recovered: !isNew && !snapshot,
         publications,
         ...(snapshot && { snapshot }),

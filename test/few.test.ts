@@ -6,6 +6,7 @@ import { FewMap, FewSet } from "../src/few.ts";
 
 const item = fc.integer({ min: 0, max: 20 });
 const steps = fc.array(fc.record({ isAdded: fc.boolean(), item }), { maxLength: 200 });
+const objects = Array.from({ length: 21 }, (_, name) => ({ name }));
 /** Additions for the most part, so that collections grow beyond what a list holds. */
 const growing = fc.array(fc.record({ isAdded: fc.integer({ max: 4 }).map((n) => n > 0), item }), {
   minLength: 30,
@@ -15,9 +16,10 @@ const growing = fc.array(fc.record({ isAdded: fc.integer({ max: 4 }).map((n) => 
 describe("a set of few", () => {
   test("holds what a Set holds, in the same order, after whatever was added and deleted", () => {
     const holds = (all: readonly { isAdded: boolean; item: number }[]) => {
-      const few = new FewSet<number>();
-      const model = new Set<number>();
-      for (const { isAdded, item } of all) {
+      const few = new FewSet<{ readonly name: number }>();
+      const model = new Set<{ readonly name: number }>();
+      for (const { isAdded, item: name } of all) {
+        const item = objects[name]!;
         if (isAdded) few.add(item);
         else few.delete(item);
         if (isAdded) model.add(item);

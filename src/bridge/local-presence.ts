@@ -1,4 +1,5 @@
-// Presence of a single node: the member tables of its topics in memory, and the one timer that ends stays.
+// Presence as far as one node knows it: the member tables of topics in memory, and the one timer that ends stays. All there is to
+// know of a single node; redis-presence.ts adds what the others tell.
 
 import { MemberTable } from "../presence.ts";
 import type { Member, PresenceEvents, PresencePage } from "./presence.ts";
@@ -6,6 +7,8 @@ import type { Member, PresenceEvents, PresencePage } from "./presence.ts";
 export interface LocalPresenceOptions {
   readonly graceMs: number;
   readonly now: () => number;
+  /** Runs `work` later, and answers how to call it off. Default: a timer of the runtime that keeps no process alive. */
+  readonly after?: (delayMs: number, work: () => void) => () => void;
 }
 
 /** How often the end of a grace is looked for, as a share of it: so much longer than promised it may last. */
@@ -19,7 +22,7 @@ export class LocalPresence {
   /** Topics in which the grace of somebody is running. */
   readonly #waiting = new Map<string, MemberTable>();
   /** There while somebody's grace is running. */
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #stopTimer: (() => void) | undefined;
 
   constructor(options: LocalPresenceOptions, events: PresenceEvents) {
     this.#options = options;
@@ -70,19 +73,25 @@ export class LocalPresence {
   }
 
   close(): void {
-    clearTimeout(this.#timer);
+    this.#stopTimer?.();
     this.#waiting.clear();
     this.#tables.clear();
   }
 
   #look(): void {
-    if (this.#timer !== undefined) return;
+    if (this.#stopTimer !== undefined) return;
     const lookMs = Math.max(leastLookMs, this.#options.graceMs * lookShare);
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined;
+    const { after = runtimeTimer } = this.#options;
+    this.#stopTimer = after(lookMs, () => {
+      this.#stopTimer = undefined;
       this.expire();
       if (this.isWaiting) this.#look();
-    }, lookMs);
-    this.#timer.unref();
+    });
   }
+}
+
+function runtimeTimer(delayMs: number, work: () => void): () => void {
+  const timer = setTimeout(work, delayMs);
+  timer.unref();
+  return () => clearTimeout(timer);
 }

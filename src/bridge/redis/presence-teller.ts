@@ -1,0 +1,95 @@
+// Tells one Redis the news of this node's sessions, run by run: at the end of a turn, for as long as there is any. Knows no
+// topics but by what is to be told of them.
+
+import { RedisError } from "../connection.ts";
+import type { PresenceStore } from "../store-presence.ts";
+import type { Clock } from "./clock.ts";
+import type { OwnMembers, Telling } from "./own-members.ts";
+import type { PresenceLink } from "./redis-presence.ts";
+
+/** After Redis refused to be told something. */
+const retryMs = 1000;
+/** How long the last news may take when the node ends. */
+const closeMs = 1000;
+
+export class PresenceTeller {
+  readonly #own: OwnMembers;
+  readonly #store: PresenceStore;
+  readonly #link: PresenceLink;
+  readonly #clock: Clock;
+  #isDeferred = false;
+  #isClosed = false;
+  #telling: Promise<void> | undefined;
+  #stopRetry: (() => void) | undefined;
+
+  constructor(own: OwnMembers, store: PresenceStore, link: PresenceLink, clock: Clock) {
+    this.#own = own;
+    this.#store = store;
+    this.#link = link;
+    this.#clock = clock;
+  }
+
+  /** There may be news. Where it cannot be told now, the next call tells it. */
+  flush(): void {
+    if (this.#isDeferred || !this.#own.hasNews || !this.#link.isConnected) return;
+    this.#isDeferred = true;
+    this.#clock.defer(() => {
+      this.#isDeferred = false;
+      if (!this.#stopRetry) void this.#tell();
+    });
+  }
+
+  /** Tells what there is, if that can be done soon, and then nothing more. */
+  async close(): Promise<void> {
+    const { promise: late, resolve } = Promise.withResolvers<void>();
+    const stopDeadline = this.#clock.after(closeMs, resolve);
+    await Promise.race([this.#tell(), late]);
+    stopDeadline();
+    this.#stopRetry?.();
+    this.#isClosed = true;
+  }
+
+  #tell(): Promise<void> {
+    this.#telling ??= this.#tellAll().finally(() => {
+      this.#telling = undefined;
+    });
+    return this.#telling;
+  }
+
+  async #tellAll(): Promise<void> {
+    while (this.#link.isConnected && !this.#isClosed) {
+      const tellings = this.#own.take(this.#link.fence);
+      if (tellings.length === 0 || !(await this.#tellSome(tellings))) return;
+    }
+  }
+
+  /** Answers whether to go on. */
+  async #tellSome(tellings: readonly Telling[]): Promise<boolean> {
+    let replies: Awaited<ReturnType<PresenceLink["run"]>>;
+    try {
+      replies = await this.#link.run(tellings.map(({ call }) => call));
+    } catch {
+      this.#own.lost(tellings);
+      return false;
+    }
+    let isFenced = false;
+    for (const [index, telling] of tellings.entries()) {
+      const reply = replies[index] ?? null;
+      const outcome = reply instanceof RedisError ? "unexpected" : this.#store.tellOutcome(reply);
+      isFenced ||= outcome === "fenced";
+      // Refused, or pages got lost in Redis: neither is worth a loop.
+      if (outcome === "unexpected" && telling.call.script === "replacePresence") this.#retryLater();
+      if (reply instanceof RedisError) this.#retryLater();
+      this.#own.settle(telling, outcome);
+    }
+    if (isFenced) this.#link.fenced();
+    return !isFenced && this.#stopRetry === undefined;
+  }
+
+  #retryLater(): void {
+    this.#stopRetry ??= this.#clock.after(retryMs, () => {
+      this.#stopRetry = undefined;
+      this.flush();
+    });
+  }
+}

@@ -1,0 +1,253 @@
+// Presence in one Redis as typed calls and checked replies, and the envelope that announces a change; knows no connection and
+// no state.
+
+import type { Argument, Reply } from "./connection.ts";
+import { type Envelope, isName, packValue, presenceHead, unpackValue } from "./envelope.ts";
+import type { Member, UserInfo } from "./presence.ts";
+import type { PresenceScript } from "./scripts-presence.ts";
+import { StoreKeys } from "./store-keys.ts";
+
+/** A session as it is told to others. `atMs`: when its node learned of it, or of its newest `info`, in Unix milliseconds. */
+export interface Arrival extends Member {
+  readonly atMs: number;
+}
+
+/**
+ * What one instance told of its sessions in a topic. `revision`: a number that an instance uses once and that grows, so it
+ * names exactly what Redis has of the instance afterwards. `before`: the revision it changes, 0 where nobody of the instance
+ * was there. (So a loss shows at the next change, and one compare of revisions shows it at any time. A counter per topic would
+ * be shared by all writers, start again in an emptied Redis, and have everything read anew for one lost message.)
+ */
+export interface PresenceChange {
+  readonly instance: string;
+  readonly before: number;
+  readonly revision: number;
+  /** Absent: all sessions of the instance were replaced and have to be read. */
+  readonly news?: { readonly exits: readonly string[]; readonly arrivals: readonly Arrival[] };
+}
+
+export type PresenceEnvelope = Extract<Envelope, { kind: "presence" }>;
+
+export interface PresenceCall {
+  readonly script: PresenceScript;
+  readonly keys: readonly string[];
+  readonly args: readonly Argument[];
+}
+
+/** What an answer has of one instance: its sessions, or that the revision asked with is right, or that they are too many. */
+export interface InstanceSessions {
+  readonly instance: string;
+  readonly revision: number;
+  readonly sessions: readonly Arrival[] | "as known" | "too many";
+}
+
+export type TellOutcome = "fenced" | "told" | "unexpected" | "told, nobody left";
+
+export interface TopicInstance {
+  readonly instance: string;
+  readonly topic: string;
+}
+
+const outcomes: readonly TellOutcome[] = ["fenced", "told", "unexpected", "told, nobody left"];
+/** Session ids and user ids are shorter; whatever is longer is not ours. */
+const maxIdLength = 1024;
+
+export class PresenceStore {
+  readonly #prefix: string;
+  readonly #keys: StoreKeys;
+  readonly #malformed: () => void;
+
+  /** `malformed` is called for each thing found that this project cannot have written. */
+  constructor(prefix: string, malformed: () => void) {
+    this.#prefix = prefix;
+    this.#keys = new StoreKeys(prefix);
+    this.#malformed = malformed;
+  }
+
+  change(at: TopicInstance, fence: number, change: Required<PresenceChange>): PresenceCall {
+    const { exits, arrivals } = change.news;
+    const args: Argument[] = [fence, at.instance, at.topic, change.before, change.revision];
+    args.push(this.encode(change), exits.length, ...exits);
+    for (const arrival of arrivals) args.push(arrival.sessionId, packMember(arrival));
+    return { script: "changePresence", keys: this.#keysOf(at), args };
+  }
+
+  /** `total`: how many sessions there are in all, at the last page. */
+  replace(
+    at: TopicInstance,
+    fence: number,
+    revision: number,
+    page: { readonly arrivals: readonly Arrival[]; readonly isFirst: boolean; readonly total?: number },
+  ): PresenceCall {
+    const envelope = this.encode({ instance: at.instance, before: 0, revision });
+    const args: Argument[] = [fence, at.instance, at.topic, revision, envelope];
+    args.push(page.isFirst ? 1 : 0, page.total ?? -1);
+    for (const arrival of page.arrivals) args.push(arrival.sessionId, packMember(arrival));
+    // Under another fence there are other pages: a connection that died left some, perhaps not the first.
+    const pages = `${this.#prefix}ps:${at.instance}:${fence}:${at.topic}`;
+    return { script: "replacePresence", keys: [...this.#keysOf(at), pages], args };
+  }
+
+  tellOutcome(reply: Reply): TellOutcome {
+    return (typeof reply === "number" ? outcomes[reply] : undefined) ?? "unexpected";
+  }
+
+  /** `known`: revisions by instance. `mostSessions`: of all instances together that the answer may bring. */
+  read(topic: string, known: Iterable<readonly [string, number]>, mostSessions: number): PresenceCall {
+    const args: Argument[] = [this.#keys.lease(""), `${this.#prefix}pm:`, topic, mostSessions];
+    for (const [instance, revision] of known) args.push(instance, revision);
+    return { script: "readPresence", keys: [`${this.#prefix}p:${topic}`], args };
+  }
+
+  readAnswer(reply: Reply): readonly InstanceSessions[] {
+    const found: InstanceSessions[] = [];
+    const items = listOf(reply);
+    for (let at = 0; at + 2 < items.length; at += 3) {
+      const instance = nameOf(items[at]);
+      const revision = integerOf(items[at + 1]);
+      const sessions = items[at + 2];
+      if (instance === undefined || revision === undefined) this.#malformed();
+      else if (Array.isArray(sessions))
+        found.push({ instance, revision, sessions: this.#arrivals(sessions) });
+      else found.push({ instance, revision, sessions: sessions === 0 ? "as known" : "too many" });
+    }
+    return found;
+  }
+
+  scan(at: TopicInstance, cursor: string, count: number): PresenceCall {
+    return { script: "scanPresence", keys: [this.#keysOf(at)[2]!], args: [cursor, count] };
+  }
+
+  scanAnswer(reply: Reply): { readonly cursor: string; readonly arrivals: readonly Arrival[] } {
+    const [cursor, sessions] = listOf(reply);
+    return { cursor: textOf(cursor) ?? "0", arrivals: this.#arrivals(listOf(sessions)) };
+  }
+
+  scanTopics(instance: string, cursor: string, count: number): PresenceCall {
+    return { script: "scanPresenceTopics", keys: [`${this.#prefix}P:${instance}`], args: [cursor, count] };
+  }
+
+  scanTopicsAnswer(reply: Reply): { readonly cursor: string; readonly topics: readonly string[] } {
+    const [cursor, topics] = listOf(reply);
+    const named = listOf(topics).map(textOf);
+    return { cursor: textOf(cursor) ?? "0", topics: named.filter((topic) => topic !== undefined) };
+  }
+
+  leases(): PresenceCall {
+    return { script: "readLeases", keys: [this.#keys.instances], args: [this.#keys.lease("")] };
+  }
+
+  /** Milliseconds that are left, by instance; negative where the lease has run out. */
+  leasesAnswer(reply: Reply): ReadonlyMap<string, number> {
+    const left = new Map<string, number>();
+    const items = listOf(reply);
+    for (let at = 0; at + 1 < items.length; at += 2) {
+      const instance = nameOf(items[at]);
+      const leftMs = items[at + 1];
+      if (instance === undefined || typeof leftMs !== "number") this.#malformed();
+      else left.set(instance, leftMs);
+    }
+    return left;
+  }
+
+  purge(instance: string, mostTopics: number): PresenceCall {
+    const prefix = this.#prefix;
+    const keys = [this.#keys.lease(instance), `${prefix}P:${instance}`, this.#keys.instances];
+    const args = [`${prefix}p:`, `${prefix}pm:`, mostTopics, instance];
+    return { script: "purgePresence", keys, args };
+  }
+
+  /** The envelope's version is the revision, its changes are [before] or [before, exits, arrivals]. */
+  encode({ instance, before, revision, news }: PresenceChange): Uint8Array {
+    const changes = news ? [before, news.exits, news.arrivals.map(fieldsOf)] : [before];
+    return Buffer.concat([presenceHead(instance), packValue(revision), packValue(changes)]);
+  }
+
+  /** Undefined, and counted, where it makes no sense. */
+  decode(envelope: PresenceEnvelope): PresenceChange | undefined {
+    const change = changeOf(envelope);
+    if (!change) this.#malformed();
+    return change;
+  }
+
+  /** Keys of lease, revisions, sessions, topics, and the channel. A topic's name comes last, for it may have any colon. */
+  #keysOf({ instance, topic }: TopicInstance): readonly string[] {
+    const prefix = this.#prefix;
+    return [
+      this.#keys.lease(instance),
+      `${prefix}p:${topic}`,
+      `${prefix}pm:${instance}:${topic}`,
+      `${prefix}P:${instance}`,
+      this.#keys.channel(topic),
+    ];
+  }
+
+  #arrivals(items: readonly (Reply | undefined)[]): readonly Arrival[] {
+    const arrivals: Arrival[] = [];
+    for (let at = 0; at + 1 < items.length; at += 2) {
+      const packed = items[at + 1];
+      const fields = packed instanceof Uint8Array ? unpackValue(packed) : undefined;
+      const arrival = Array.isArray(fields) ? arrivalOf([textOf(items[at]), ...fields]) : undefined;
+      if (arrival) arrivals.push(arrival);
+      else this.#malformed();
+    }
+    return arrivals;
+  }
+}
+
+function changeOf({ instance, version: revision, changes }: PresenceEnvelope): PresenceChange | undefined {
+  if (!Array.isArray(changes)) return undefined;
+  const [before, exits, arrivals] = changes;
+  if (!isCount(before) || before >= revision) return undefined;
+  if (changes.length === 1) return { instance, before, revision };
+  if (changes.length !== 3 || !Array.isArray(exits) || !Array.isArray(arrivals)) return undefined;
+  const members = arrivals.map(arrivalOf).filter((arrival) => arrival !== undefined);
+  if (!exits.every(isId) || members.length < arrivals.length) return undefined;
+  return { instance, before, revision, news: { exits, arrivals: members } };
+}
+
+function fieldsOf({ sessionId, userId, atMs, info }: Arrival): unknown[] {
+  return info === undefined ? [sessionId, userId, atMs] : [sessionId, userId, atMs, info];
+}
+
+function packMember(arrival: Arrival): Uint8Array {
+  return packValue(fieldsOf(arrival).slice(1));
+}
+
+function arrivalOf(fields: unknown): Arrival | undefined {
+  if (!Array.isArray(fields) || fields.length < 3 || fields.length > 4) return undefined;
+  const [sessionId, userId, atMs, info] = fields;
+  if (!isId(sessionId) || !isId(userId) || !isCount(atMs)) return undefined;
+  if (fields.length === 3) return { sessionId, userId, atMs };
+  return isInfo(info) ? { sessionId, userId, atMs, info } : undefined;
+}
+
+function isId(value: unknown): value is string {
+  return typeof value === "string" && value.length > 0 && value.length <= maxIdLength;
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function isInfo(value: unknown): value is UserInfo {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function listOf(reply: Reply | undefined): readonly Reply[] {
+  return Array.isArray(reply) ? (reply as readonly Reply[]) : [];
+}
+
+function textOf(reply: Reply | undefined): string | undefined {
+  return reply instanceof Uint8Array ? Buffer.from(reply).toString() : undefined;
+}
+
+function nameOf(reply: Reply | undefined): string | undefined {
+  const text = textOf(reply);
+  return text !== undefined && isName(text) ? text : undefined;
+}
+
+function integerOf(reply: Reply | undefined): number | undefined {
+  const value = Number(textOf(reply));
+  return isCount(value) ? value : undefined;
+}

@@ -1,0 +1,53 @@
+// What the scripts of src/bridge/scripts-instances.ts do, once more and in TypeScript, over a model of Redis's data.
+
+import type { instanceScripts } from "../../src/bridge/scripts-instances.ts";
+import { bytes, text } from "./model-redis-data.ts";
+import type { ModelScript } from "./model-redis-topics.ts";
+
+const fence: ModelScript = (data, [lease, instances], [instance, number, leaseMs]) => {
+  if (Number(data.string(lease!) ?? 0) > Number(number)) return 0;
+  data.setString(lease!, text(number), Number(leaseMs));
+  data.set(instances!).add(text(instance));
+  return 1;
+};
+
+const renewLease: ModelScript = (data, [lease, instances, registry], [instance, number, leaseMs]) => {
+  if (data.string(lease!) !== text(number)) return 0;
+  data.expire(lease!, Number(leaseMs));
+  data.expire(registry!, Number(leaseMs));
+  data.set(instances!).add(text(instance));
+  return 1;
+};
+
+const release: ModelScript = (data, [lease, registry], [number]) => {
+  if (data.string(lease!) !== text(number)) return 0;
+  data.delete(lease!);
+  data.delete(registry!);
+  return 1;
+};
+
+const liveInstances: ModelScript = (data, [instances], [leases]) => {
+  const all = [...data.set(instances!)];
+  const isLive = (instance: string) => data.exists(text(leases) + instance);
+  return [all.filter(isLive).map(bytes), all.filter((instance) => !isLive(instance)).map(bytes)];
+};
+
+const forgetInstance: ModelScript = (data, [lease, instances], [instance]) => {
+  if (data.exists(lease!)) return 0;
+  return data.set(instances!).delete(text(instance)) ? 1 : 0;
+};
+
+const claimId: ModelScript = (data, [key], [candidate]) => {
+  if (!data.exists(key!)) data.setString(key!, text(candidate));
+  return bytes(data.string(key!)!);
+};
+
+const readRegistry: ModelScript = (data, [instances], [leases, registry]) =>
+  [...data.set(instances!)].flatMap((instance) => {
+    const entry = data.string(text(registry) + instance);
+    return entry !== undefined && data.exists(text(leases) + instance) ? [bytes(instance), bytes(entry)] : [];
+  });
+
+export const modelInstanceScripts: Readonly<Record<keyof typeof instanceScripts, ModelScript>> = {
+  ...{ fence, renewLease, release, liveInstances, forgetInstance, claimId, readRegistry },
+};

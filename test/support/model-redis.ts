@@ -13,6 +13,7 @@ import type { ScriptName } from "../../src/bridge/scripts.ts";
 import { ModelConnection } from "./model-redis-connection.ts";
 import { ModelData, text } from "./model-redis-data.ts";
 import { modelInstanceScripts } from "./model-redis-instances.ts";
+import { modelPresenceScripts } from "./model-redis-presence.ts";
 import { type ModelScript, modelTopicScripts } from "./model-redis-topics.ts";
 
 export interface ModelClock {
@@ -35,6 +36,7 @@ export type Kept = "data" | "nothing" | { readonly rollBackTo: unknown };
 const scripts: Readonly<Record<ScriptName, ModelScript>> = {
   ...modelTopicScripts,
   ...modelInstanceScripts,
+  ...modelPresenceScripts,
 };
 
 export class ModelRedis {

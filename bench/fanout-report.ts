@@ -1,11 +1,13 @@
 // What `fanout` says: the table per comparison, the two claims of the performance contract, the JSON record.
 
-import { costsOf, type FanoutComparison, fits, groups } from "./fanout.ts";
+import { type FanoutComparison, groups } from "./fanout.ts";
+import { costsOf, fits, type RoundFit } from "./fanout-costs.ts";
 import { encode, largestText, percentileText } from "./measure/histogram.ts";
 import { type Claim, describeClaim, describeFlags, number, type Part, table } from "./measure/report.ts";
 import { type Interval, judge, median, medianInterval, seededRandom } from "./measure/stats.ts";
 import { comparisonFlags, type Flag } from "./measure/validity.ts";
 import type { RunSettings } from "./settings.ts";
+import type { Arm } from "./targets/servers.ts";
 
 /** The performance contract of DESIGN.md, section 5. */
 const slopeRatioBound = 1.03;
@@ -62,13 +64,34 @@ export function reportFanout(comparison: FanoutComparison, settings: RunSettings
     "",
     line("fanwire"),
     line("bare"),
+    bendLine(comparison, perRound),
+    upkeepLine(comparison),
     ...claims.map(describeClaim),
     ...(comparison.repeated.length > 0
-      ? [`${comparison.repeated.length} sets of windows were disturbed and measured again`]
+      ? [`${comparison.repeated.length} windows were disturbed and measured again`]
       : []),
     ...describeFlags(flags),
   ].join("\n");
   return { claims, text, record: record(comparison, perRound, claims, flags) };
+}
+
+/** How far the arms' difference is from being a line in S: what the two fitted figures do not tell. */
+function bendLine(comparison: FanoutComparison, perRound: readonly RoundFit[]): string {
+  const rounds = [...new Set(comparison.windows.map((window) => window.round))];
+  const beyond = groups.map(({ subscribers }, place) => {
+    const off = rounds.map((round, i) => {
+      const { fanwire, bare } = perRound[i] as RoundFit;
+      const y = (arm: Arm) => costsOf(comparison, arm, round)[place]?.y ?? Number.NaN;
+      const line = fanwire.intercept - bare.intercept + (fanwire.slope - bare.slope) * subscribers;
+      return y("fanwire") - y("bare") - line;
+    });
+    return `${number(median(off))} at ${subscribers}`;
+  });
+  return `the difference lies beside its own line by, µs: ${beyond.join(", ")}`;
+}
+
+function upkeepLine({ upkeepMsPerSecond: { fanwire, bare } }: FanoutComparison): string {
+  return `upkeep without publications, taken off: fanwire ${number(fanwire)} ms per second, bare ${number(bare)}`;
 }
 
 /** The arms are comparable only while they send the same number of bytes; offsets gain a digit now and then. */
@@ -89,7 +112,7 @@ function costTable(comparison: FanoutComparison): string {
   const rows = groups.map((group, place) => {
     const { subscribers, ratePerSecond } = group;
     const cost = (arm: "fanwire" | "bare") =>
-      rounds.map((round) => costsOf(windows, arm, round)[place]?.y ?? Number.NaN);
+      rounds.map((round) => costsOf(comparison, arm, round)[place]?.y ?? Number.NaN);
     const ours = cost("fanwire");
     const bare = cost("bare");
     const ratio = medianInterval(
@@ -164,7 +187,7 @@ function record(
   claims: readonly Claim[],
   flags: readonly Flag[],
 ): object {
-  const { engine, format, mode, windows, repeated, totals } = comparison;
+  const { engine, format, mode, windows, repeated, totals, upkeepMsPerSecond } = comparison;
   const histograms = (["fanwire", "bare"] as const).flatMap((arm) =>
     [...totals[arm]].map(([subscribers, total]) => ({
       arm,
@@ -177,5 +200,5 @@ function record(
       lateness: encode(total.lateness),
     })),
   );
-  return { engine, format, mode, claims, flags, perRound, windows, repeated, histograms };
+  return { engine, format, mode, claims, flags, upkeepMsPerSecond, perRound, windows, repeated, histograms };
 }

@@ -1,23 +1,34 @@
 // Benchmark `fanout`: server CPU per publication as a + b·S over S subscribers, fanwire and the bare engine side by side.
 
-import { Connection, openMany } from "./client/connection.ts";
+import { Connection } from "./client/connection.ts";
 import { maskedFrame, opcode } from "./client/frames.ts";
+import { openLivedIn } from "./client/lived-in.ts";
 import { type Format, PublishFrames, SequencePlace } from "./client/payload.ts";
-import { measureWindow, type WindowResult, WindowTotals } from "./client/window.ts";
-import { jitteredSchedule } from "./measure/schedule.ts";
-import { fitLine, type Line, seededRandom, shuffled } from "./measure/stats.ts";
+import {
+  measureAlternating,
+  measureWindow,
+  type WindowResult,
+  type WindowSide,
+  WindowTotals,
+} from "./client/window.ts";
+import { type CpuSnapshot, cpuBetween, readCpu } from "./measure/cpu.ts";
+import { alternating, jitteredSchedule } from "./measure/schedule.ts";
+import { seededRandom, shuffled } from "./measure/stats.ts";
 import { type Flag, flagsOf } from "./measure/validity.ts";
 import type { Mode, RunSettings } from "./settings.ts";
 import { type Arm, type EngineName, keepAwake, type ServerProcess, startServer } from "./targets/servers.ts";
 
 /**
- * Sizes and rates. The rates keep both processes under some 60 % of their core and let each publication leave alone: a
- * server that falls behind merges publications into fewer writes and would look cheaper than it is.
+ * Sizes, and publications per second while a server has its turn. They keep both processes under some 60 % of their core, and
+ * let each publication leave alone: it takes a server 30 to 100 µs up to 8 subscribers and 8 ms at 1,000, and half a period
+ * lies between two, so that none is overtaken even when the machine takes a core away for a tenth of a millisecond, as it
+ * does many times a second. At 4,000 a second one in twenty was merged with its neighbour, and what is merged looks cheaper
+ * than it is; at 1,000 the JavaScript of both arms runs cold.
  */
 export const groups = [
-  { subscribers: 1, ratePerSecond: 4000 },
-  { subscribers: 8, ratePerSecond: 3000 },
-  { subscribers: 64, ratePerSecond: 600 },
+  { subscribers: 1, ratePerSecond: 2000 },
+  { subscribers: 8, ratePerSecond: 1500 },
+  { subscribers: 64, ratePerSecond: 400 },
   { subscribers: 1000, ratePerSecond: 50 },
 ] as const;
 
@@ -29,8 +40,9 @@ const textBytes = 36;
 /** How many frames a bare engine publishes in turn; they stay in its processor cache. */
 const ringSize = 256;
 
-/** Attempts at a round's four windows while something else disturbs the machine. */
-const attempts = 3;
+/** Attempts at a window while something else disturbs the machine, and the wait before the next. */
+const attempts = 6;
+const pauseMs = 500;
 
 const topicOf = (mode: Mode, group: Group): string =>
   `${mode === "volatile" ? "game" : "room"}:fanout-${group.subscribers}`;
@@ -47,13 +59,15 @@ async function connect(server: ServerProcess, format: Format): Promise<Side> {
   const subscribers = new Map<Group, readonly Connection[]>();
   for (const group of groups) {
     const bare = server.arm === "bare" ? { query: `?topics=t-${group.subscribers}` } : {};
-    const opened = await openMany({ port: server.port, format, ...bare }, group.subscribers);
-    subscribers.set(group, opened);
-    if (server.arm === "bare") continue;
-    for (const mode of ["volatile", "stream"] as const) {
-      const topic = topicOf(mode, group);
-      await Promise.all(opened.map((connection) => connection.request({ type: "subscribe", topic })));
-    }
+    const join = async (connections: readonly Connection[]) => {
+      if (server.arm === "bare") return;
+      for (const mode of ["volatile", "stream"] as const) {
+        const topic = topicOf(mode, group);
+        await Promise.all(connections.map((one) => one.request({ type: "subscribe", topic })));
+      }
+    };
+    const target = { port: server.port, format, ...bare };
+    subscribers.set(group, await openLivedIn(target, group.subscribers, join));
   }
   return { arm: server.arm, server, format, subscribers };
 }
@@ -83,6 +97,7 @@ export interface FanoutWindow {
   readonly publications: number;
   readonly serverNs: number;
   readonly generatorNs: number;
+  readonly wallNs: number;
   readonly frameBytes: number;
   readonly facts: WindowResult["facts"];
   readonly flags: readonly Flag[];
@@ -93,34 +108,44 @@ export interface FanoutComparison {
   readonly format: Format;
   readonly mode: Mode;
   readonly windows: FanoutWindow[];
-  /** Sets of four windows that were measured again because something disturbed the machine. */
+  /** Windows that were measured again because something disturbed the machine. */
   readonly repeated: { round: number; subscribers: number; flags: readonly Flag[] }[];
   readonly totals: Record<Arm, Map<number, WindowTotals>>;
+  /** CPU of the servers while nothing is published. */
+  readonly upkeepMsPerSecond: Record<Arm, number>;
 }
 
 interface Plan {
   readonly rounds: number;
-  readonly windowMs: number;
+  /** How long each arm publishes in a window, by number of subscribers. */
+  readonly windowMs: Readonly<Record<Group["subscribers"], number>>;
+  /** How long an arm publishes before it is the other one's turn: once to 1,000 subscribers, twenty times to one. */
+  readonly sliceMs: number;
   /** Of the warm-up at a high rate. */
   readonly hotMs: number;
+  /** Seconds of rest whose CPU is looked at for the upkeep. */
+  readonly restSeconds: number;
 }
 
 const hotRate = 6000;
-
-interface Schedule {
-  readonly schedule: Float64Array;
-  readonly durationMs: number;
-}
-
-const jittered = (ratePerSecond: number, durationMs: number, seed: number): Schedule => ({
-  schedule: jitteredSchedule({ ratePerSecond, durationMs, seed }),
-  durationMs,
-});
+/** What the garbage of the warm-up, and presence that ends, may take. */
+const settleMs = 3000;
 
 export const fanoutPlanOf = (settings: RunSettings): Plan => ({
-  rounds: settings.rounds ?? (settings.quick ? 1 : 8),
-  windowMs: settings.quick ? 400 : 1500,
-  hotMs: settings.quick ? 500 : 5000,
+  sliceMs: 20,
+  ...(settings.quick
+    ? {
+        rounds: settings.rounds ?? 1,
+        windowMs: { 1: 200, 8: 200, 64: 200, 1000: 200 },
+        hotMs: 500,
+        restSeconds: 1,
+      }
+    : {
+        rounds: settings.rounds ?? 12,
+        windowMs: { 1: 500, 8: 500, 64: 1000, 1000: 1250 },
+        hotMs: 5000,
+        restSeconds: 6,
+      }),
 });
 
 class Comparing {
@@ -150,14 +175,17 @@ class Comparing {
       totals.fanwire.set(subscribers, new WindowTotals());
       totals.bare.set(subscribers, new WindowTotals());
     }
-    this.result = { engine: server.engine, format, mode, windows: [], repeated: [], totals };
+    const upkeepMsPerSecond = { fanwire: Number.NaN, bare: Number.NaN };
+    const { engine } = server;
+    this.result = { engine, format, mode, windows: [], repeated: [], totals, upkeepMsPerSecond };
   }
 
   async run(): Promise<FanoutComparison> {
     await this.#warmUp();
+    await this.#rest();
     const random = seededRandom(this.#settings.seed);
     for (let round = 1; round <= this.#plan.rounds; round++) {
-      for (const group of shuffled(groups, random)) await this.#quad(group, round);
+      for (const group of shuffled(groups, random)) await this.#measure(group, round);
     }
     return this.result;
   }
@@ -169,61 +197,112 @@ class Comparing {
   async #warmUp(): Promise<void> {
     const { windowMs, hotMs } = this.#plan;
     for (const arm of ["fanwire", "bare"] as const) {
-      for (const group of groups) await this.#window(arm, group, jittered(group.ratePerSecond, windowMs, 0));
-      await this.#window(arm, groups[0], jittered(hotRate, hotMs, 0));
+      for (const group of groups)
+        await this.#warm(arm, group, group.ratePerSecond, windowMs[group.subscribers]);
+      await this.#warm(arm, groups[0], hotRate, hotMs);
     }
   }
 
-  /** ABBA or BAAB: whatever drifts evenly over the four windows cancels. A pair of neighbours shares its schedule. */
-  async #quad(group: Group, round: number): Promise<void> {
-    const order = round % 2 === 1 ? (["fanwire", "bare"] as const) : (["bare", "fanwire"] as const);
-    for (let attempt = 1; ; attempt++) {
-      const measured: { arm: Arm; window: FanoutWindow; result: WindowResult }[] = [];
-      for (const [place, arm] of [order[0], order[1], order[1], order[0]].entries()) {
-        const seed = this.#settings.seed * 1_000_000 + round * 1000 + attempt * 10 + Math.floor(place / 2);
-        const schedule = jittered(group.ratePerSecond, this.#plan.windowMs, seed);
-        const result = await this.#window(arm, group, schedule);
-        measured.push({ arm, window: describe(arm, round, group, seed, result), result });
+  async #warm(arm: Arm, group: Group, ratePerSecond: number, durationMs: number): Promise<void> {
+    const side = await this.#windowSide(arm, group);
+    const schedule = jitteredSchedule({ ratePerSecond, durationMs, seed: 0 });
+    const { sample } = await measureWindow({ ...side, schedule, durationMs });
+    if (arm === "bare") side.publisher.close();
+    else if (sample !== undefined) this.#samples.set(group, sample);
+  }
+
+  /** Of some seconds the least: what the others have more may be garbage of publications, which is a cost of theirs. */
+  async #rest(): Promise<void> {
+    if (!this.#settings.quick) await Bun.sleep(settleMs);
+    const upkeep = this.result.upkeepMsPerSecond;
+    const arms = ["fanwire", "bare"] as const;
+    for (let second = 0; second < this.#plan.restSeconds; second++) {
+      const before = arms.map((arm) => readCpu(this.#sides[arm].server.pid));
+      const startedAt = Bun.nanoseconds();
+      await Bun.sleep(1000);
+      const seconds = (Bun.nanoseconds() - startedAt) / 1e9;
+      for (const [place, arm] of arms.entries()) {
+        const { ns } = cpuBetween(before[place] as CpuSnapshot, readCpu(this.#sides[arm].server.pid));
+        const ms = ns / 1e6 / seconds;
+        if (!(upkeep[arm] <= ms)) upkeep[arm] = ms;
       }
-      const disturbances = measured.flatMap(({ window }) => window.flags.filter((flag) => flag.disturbance));
-      if (disturbances.length > 0 && attempt < attempts && !this.#settings.quick) {
-        this.result.repeated.push({ round, subscribers: group.subscribers, flags: disturbances });
+    }
+  }
+
+  /** One window, in which both arms have their turns; again, a few times, if the machine was disturbed. */
+  async #measure(group: Group, round: number): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      const seed = this.#settings.seed * 1_000_000 + round * 1000 + attempt;
+      const [ours, bare] = await this.#window(group, round, seed);
+      const windows = {
+        fanwire: describe("fanwire", round, group, seed, ours),
+        bare: describe("bare", round, group, seed, bare),
+      };
+      const flags = [...windows.fanwire.flags, ...windows.bare.flags].filter((flag) => flag.disturbance);
+      if (flags.length > 0 && attempt < attempts && !this.#settings.quick) {
+        this.result.repeated.push({ round, subscribers: group.subscribers, flags });
+        await Bun.sleep(pauseMs);
         continue;
       }
-      for (const { arm, window, result } of measured) {
-        this.result.windows.push(window);
-        this.result.totals[arm].get(group.subscribers)?.add(result);
-      }
+      this.result.windows.push(windows.fanwire, windows.bare);
+      this.result.totals.fanwire.get(group.subscribers)?.add(ours);
+      this.result.totals.bare.get(group.subscribers)?.add(bare);
       return;
     }
   }
 
-  async #window(arm: Arm, group: Group, schedule: Schedule): Promise<WindowResult> {
-    const side = this.#sides[arm];
-    const sample = this.#samples.get(group);
-    if (arm === "bare" && sample === undefined) throw new Error("no frame to publish");
-    const publisher = arm === "bare" ? await barePublisher(side, group, sample as Buffer) : this.#publisher;
+  async #window(group: Group, round: number, seed: number): Promise<[WindowResult, WindowResult]> {
+    const sides = [await this.#windowSide("fanwire", group), await this.#windowSide("bare", group)] as const;
     await Bun.sleep(50);
-    const result = await measureWindow({
-      serverPid: side.server.pid,
+    const { subscribers, ratePerSecond } = group;
+    const durationMs = this.#plan.windowMs[subscribers];
+    const times = jitteredSchedule({ ratePerSecond, durationMs, seed });
+    const results = await measureAlternating({
+      sides,
+      schedule: alternating(times, this.#plan.sliceMs, (round % 2) as 0 | 1),
       spinnerPid: this.#spinnerPid,
-      publisher,
+      durationMs: 2 * durationMs,
+      // Half a period is what lies between two publications as planned: late ones keep that distance too.
+      pacing: { leastGapNs: 0.5e9 / ratePerSecond, isSleepless: true },
+    });
+    sides[1].publisher.close();
+    // Offsets gain a digit now and then: what the bare engine publishes gains it by the next window.
+    const [{ sample }] = results as [WindowResult, WindowResult];
+    if (sample !== undefined) this.#samples.set(group, sample);
+    return results as [WindowResult, WindowResult];
+  }
+
+  async #windowSide(arm: Arm, group: Group): Promise<WindowSide> {
+    const side = this.#sides[arm];
+    const base = {
+      serverPid: side.server.pid,
       subscribers: side.subscribers.get(group) as readonly Connection[],
       frames: new PublishFrames(side.format, topicOf(this.result.mode, group), textBytes),
-      ...schedule,
-      ...(arm === "bare" ? { ring: ringSize } : {}),
-    });
-    if (arm === "bare") publisher.close();
-    else if (result.sample !== undefined) this.#samples.set(group, result.sample);
-    return result;
+    };
+    if (arm === "fanwire") return { ...base, publisher: this.#publisher };
+    const sample = this.#samples.get(group);
+    if (sample === undefined) throw new Error("no frame to publish");
+    return { ...base, publisher: await barePublisher(side, group, sample), ring: ringSize };
   }
 }
 
 function describe(arm: Arm, round: number, group: Group, seed: number, result: WindowResult): FanoutWindow {
-  const { publications, serverNs, generatorNs, frameBytes, facts } = result;
+  const { publications, serverNs, generatorNs, wallNs, frameBytes, facts } = result;
   const { subscribers } = group;
   const flags = flagsOf(facts);
-  return { arm, round, subscribers, seed, publications, serverNs, generatorNs, frameBytes, facts, flags };
+  return {
+    arm,
+    round,
+    subscribers,
+    seed,
+    publications,
+    serverNs,
+    generatorNs,
+    wallNs,
+    frameBytes,
+    facts,
+    flags,
+  };
 }
 
 /** Every comparison the settings ask for, as it is done. Both servers of an engine live through all of its comparisons. */
@@ -250,34 +329,4 @@ export async function* fanout(settings: RunSettings): AsyncGenerator<FanoutCompa
     await servers.bare.stop();
   }
   spinner?.stop();
-}
-
-/** µs of server CPU per publication in one round, by number of subscribers. */
-export function costsOf(
-  windows: readonly FanoutWindow[],
-  arm: Arm,
-  round: number,
-): { x: number; y: number }[] {
-  return groups.flatMap(({ subscribers }) => {
-    const mine = windows.filter(
-      (window) => window.arm === arm && window.round === round && window.subscribers === subscribers,
-    );
-    const publications = mine.reduce((sum, window) => sum + window.publications, 0);
-    const ns = mine.reduce((sum, window) => sum + window.serverNs, 0);
-    return publications === 0 ? [] : [{ x: subscribers, y: ns / publications / 1000 }];
-  });
-}
-
-export interface RoundFit {
-  readonly fanwire: Line;
-  readonly bare: Line;
-}
-
-/** The fit of each round: the independent values that the intervals rest on. */
-export function fits(comparison: FanoutComparison): RoundFit[] {
-  const rounds = [...new Set(comparison.windows.map((window) => window.round))];
-  return rounds.map((round) => ({
-    fanwire: fitLine(costsOf(comparison.windows, "fanwire", round)),
-    bare: fitLine(costsOf(comparison.windows, "bare", round)),
-  }));
 }

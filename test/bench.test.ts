@@ -6,7 +6,7 @@ import { cpuBetween, readCpu } from "../bench/measure/cpu.ts";
 import { createHistogram, encode, merge, percentileText } from "../bench/measure/histogram.ts";
 import { summariseProfile } from "../bench/measure/profile.ts";
 import { exitCode } from "../bench/measure/report.ts";
-import { jitteredSchedule } from "../bench/measure/schedule.ts";
+import { alternating, jitteredSchedule } from "../bench/measure/schedule.ts";
 import { fitLine, judge, median, medianInterval, seededRandom, shuffled } from "../bench/measure/stats.ts";
 import { comparisonFlags, flagsOf, ruleNames, type WindowFacts } from "../bench/measure/validity.ts";
 import { parseSettings } from "../bench/settings.ts";
@@ -28,6 +28,20 @@ describe("the schedule", () => {
     expect(times[199]!).toBeLessThan(1e9);
   });
 
+  test("alternates between two servers, slice by slice, each of which gets the whole of it", () => {
+    const times = jitteredSchedule({ ratePerSecond: 100, durationMs: 100, seed: 3 });
+    const { times: merged, sides } = alternating(times, 20, 1);
+    expect([...merged]).toEqual([...merged].sort((left, right) => left - right));
+    // Two publications in a slice of 20 ms; who was second in one slice is first in the next.
+    expect([...sides]).toEqual([1, 1, 0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1, 1, 0, 0]);
+    for (const side of [0, 1]) {
+      const places = [...merged].filter((_, i) => sides[i] === side).map((at) => at % 20e6);
+      expect(places).toEqual([...times].map((at) => at % 20e6));
+    }
+    expect(merged[19]!).toBeGreaterThan(180e6);
+    expect(merged[19]!).toBeLessThan(200e6);
+  });
+
   test("is kept open loop: what a slow step delays leaves at once, all of it, and its lateness is on record", async () => {
     const schedule = Float64Array.from([0, 5e6, 10e6, 15e6, 20e6]);
     const done: number[] = [];
@@ -40,6 +54,20 @@ describe("the schedule", () => {
     expect(paced.sent).toBe(5);
     // The second was due 5 ms after the first, which took 40.
     expect(paced.lateness.maxValue).toBeGreaterThan(30e6);
+  });
+
+  test("with a least gap what is overdue leaves at that distance", async () => {
+    const at: number[] = [];
+    const schedule = Float64Array.from([0, 1e6, 2e6, 3e6]);
+    const note = (index: number) => {
+      at.push(Bun.nanoseconds());
+      if (index === 0) Bun.sleepSync(20);
+    };
+    const { lateness } = await pace(schedule, note, { leastGapNs: 5e6, isSleepless: true });
+    const gaps = at.slice(1).map((time, i) => time - at[i]!);
+    expect(Math.min(...gaps)).toBeGreaterThan(4.5e6);
+    // The last one waited for two gaps after the 20 ms.
+    expect(lateness.maxValue).toBeGreaterThan(25e6);
   });
 
   test("ends with the error of a step that throws", async () => {
@@ -72,14 +100,26 @@ describe("the statistics", () => {
     expect(fitLine([1, 8, 64].map((x) => ({ x, y: x * x }))).worstResidual).toBeGreaterThan(0.3);
   });
 
-  test("the fit weighs relative errors: noise at a thousand does not move the intercept", () => {
+  test("the fit weighs large sizes less: noise at a thousand does not move the intercept", () => {
     const noisy = fitLine([
       { x: 1, y: 26 },
       { x: 8, y: 68 },
       { x: 64, y: 404 },
       { x: 1000, y: 6020 * 1.02 },
     ]);
-    expect(Math.abs(noisy.intercept - 20)).toBeLessThan(1);
+    expect(Math.abs(noisy.intercept - 20)).toBeLessThan(2.5);
+    expect(noisy.slope).toBeCloseTo(6 * 1.02, 1);
+  });
+
+  test("with the weights of one arm, the difference of two fits is the fit of the difference, whatever both share", () => {
+    const bend = (x: number) => 15 * Math.sqrt(x);
+    const bare = [1, 8, 64, 1000].map((x) => ({ x, y: 20 + 6 * x + bend(x) }));
+    const ours = bare.map(({ x, y }) => ({ x, y: y + 9 + 0.12 * x }));
+    const [fitted, control] = [fitLine(ours, bare), fitLine(bare)];
+    expect(fitted.intercept - control.intercept).toBeCloseTo(9, 6);
+    expect(fitted.slope - control.slope).toBeCloseTo(0.12, 9);
+    // With weights of its own each line bends differently.
+    expect(Math.abs(fitLine(ours).intercept - control.intercept - 9)).toBeGreaterThan(0.1);
   });
 
   test("the bootstrap interval holds the true median about as often as it says", () => {

@@ -33,12 +33,13 @@ export class Connection {
   static readonly totals = { chunks: 0, frames: 0, bytes: 0 };
 
   listener: Listener = dropAll;
-  /** The generator's own number for it. */
-  readonly index: number;
+  /** The generator's own number for it; a window's subscribers have consecutive ones. */
+  index: number;
   readonly format: Format;
   /** The first frame the server sent. */
   connected: Record<string, unknown> = {};
   bytes = 0;
+  chunks = 0;
   isClosed = false;
   readonly #socket: BunSocket;
   #rest: Buffer | undefined;
@@ -134,6 +135,7 @@ export class Connection {
     Connection.totals.chunks++;
     Connection.totals.bytes += chunk.length;
     this.bytes += chunk.length;
+    this.chunks++;
     let buffer = this.#rest === undefined ? chunk : Buffer.concat([this.#rest, chunk]);
     this.#rest = undefined;
     if (!this.#upgraded) {

@@ -1,27 +1,43 @@
-// One measured window: a schedule of publications to one group of subscribers, both sides' CPU, and the facts to judge it by.
+// One measured window: a schedule of publications to one server or to several in turn, everybody's CPU, and the facts to judge
+// it by; knows no server and no claim.
 
-import { cpuBetween, readCpu, readMachine } from "../measure/cpu.ts";
+import { type CpuSnapshot, type CpuUse, cpuBetween, readCpu, readMachine } from "../measure/cpu.ts";
 import { createHistogram, type Histogram } from "../measure/histogram.ts";
+import type { AlternatingSchedule } from "../measure/schedule.ts";
 import type { WindowFacts } from "../measure/validity.ts";
-import { Connection, type Listener } from "./connection.ts";
+import type { Connection, Listener } from "./connection.ts";
 import { Deliveries } from "./deliveries.ts";
-import { pace } from "./pace.ts";
+import { type PaceSettings, pace } from "./pace.ts";
 import { type PublishFrames, SequencePlace } from "./payload.ts";
 
-export interface WindowSettings {
+/** A server with a group of its subscribers, and how to publish to them. */
+export interface WindowSide {
   readonly serverPid: number;
-  /** A process whose CPU time is nobody's load (see keepAwake). */
-  readonly spinnerPid?: number | undefined;
   readonly publisher: Connection;
   /** Their indexes are consecutive. */
   readonly subscribers: readonly Connection[];
   readonly frames: PublishFrames;
-  readonly schedule: Float64Array;
-  readonly durationMs: number;
   /** See DeliverySettings. */
   readonly ring?: number;
+}
+
+interface WindowLength {
+  /** A process whose CPU time is nobody's load (see keepAwake). */
+  readonly spinnerPid?: number | undefined;
+  readonly durationMs: number;
+}
+
+export interface WindowSettings extends WindowSide, WindowLength {
+  readonly schedule: Float64Array;
   /** Called with the number of each publication right after it left. */
   readonly published?: (index: number) => void;
+}
+
+export interface AlternatingSettings extends WindowLength {
+  readonly sides: readonly WindowSide[];
+  readonly schedule: AlternatingSchedule;
+  readonly published?: (index: number) => void;
+  readonly pacing?: PaceSettings;
 }
 
 export interface WindowResult {
@@ -29,13 +45,15 @@ export interface WindowResult {
   readonly publications: number;
   readonly serverNs: number;
   readonly generatorNs: number;
+  /** How long the window took, from the first reading of CPU time to the last. */
+  readonly wallNs: number;
   /** Mean payload bytes of a delivered frame. */
   readonly frameBytes: number;
   readonly fromIntended: Histogram;
   readonly fromSent: Histogram;
   readonly lastReceiver: Histogram;
   readonly lateness: Histogram;
-  /** A delivered frame, to publish the same bytes elsewhere. */
+  /** The last frame that the first subscriber had, to publish the same bytes elsewhere. */
   readonly sample: Buffer | undefined;
 }
 
@@ -64,74 +82,131 @@ export class Receivers implements Listener {
       return;
     }
     this.frameBytes += end - start;
-    this.sample ??= Buffer.from(buffer.subarray(start, end));
+    if (connection.index === this.#base) this.sample = Buffer.from(buffer.subarray(start, end));
     this.#deliveries.receivedAt(connection.index - this.#base, sequence, at);
   }
 }
 
 export async function measureWindow(settings: WindowSettings): Promise<WindowResult> {
-  const { serverPid, spinnerPid, publisher, subscribers, frames, schedule } = settings;
-  const deliveries = new Deliveries({
-    publications: schedule.length,
-    subscribers: subscribers.length,
-    ring: settings.ring ?? 0,
-  });
-  const receivers = new Receivers(deliveries, subscribers[0] as Connection);
-  for (const subscriber of subscribers) subscriber.listener = receivers;
+  const { schedule: times, spinnerPid, durationMs, published } = settings;
+  const schedule = { times, sides: new Uint8Array(times.length) };
+  const base = { sides: [settings], schedule, spinnerPid, durationMs };
+  const [result] = await measureAlternating(published === undefined ? base : { ...base, published });
+  return result as WindowResult;
+}
 
-  const before = { ...Connection.totals, at: Bun.nanoseconds(), machine: readMachine() };
+/** One side's part of a window. */
+class Part {
+  readonly side: WindowSide;
+  readonly publications: number;
+  readonly deliveries: Deliveries;
+  readonly receivers: Receivers;
+  sent = 0;
+  readonly #chunksBefore: number;
+  readonly #cpuBefore: CpuSnapshot;
+
+  constructor(side: WindowSide, publications: number) {
+    this.side = side;
+    this.publications = publications;
+    const subscribers = side.subscribers.length;
+    this.deliveries = new Deliveries({ publications, subscribers, ring: side.ring ?? 0 });
+    this.receivers = new Receivers(this.deliveries, side.subscribers[0] as Connection);
+    for (const subscriber of side.subscribers) subscriber.listener = this.receivers;
+    this.#chunksBefore = this.#chunks();
+    this.#cpuBefore = readCpu(side.serverPid);
+  }
+
+  publish(intendedAt: number): void {
+    const frame = this.side.frames.at(this.sent);
+    this.deliveries.publishing(this.sent++, intendedAt, Bun.nanoseconds());
+    this.side.publisher.write(frame);
+  }
+
+  cpu(): CpuUse {
+    return cpuBetween(this.#cpuBefore, readCpu(this.side.serverPid));
+  }
+
+  framesPerChunk(): number {
+    const frames = this.deliveries.received + this.receivers.unexpected;
+    return frames / Math.max(1, this.#chunks() - this.#chunksBefore);
+  }
+
+  #chunks(): number {
+    return this.side.subscribers.reduce((sum, subscriber) => sum + subscriber.chunks, 0);
+  }
+}
+
+/** Each side's result, in their order. Whatever the machine does to one of them within a slice, it does to the others too. */
+export async function measureAlternating(settings: AlternatingSettings): Promise<WindowResult[]> {
+  const { sides, schedule, spinnerPid, durationMs } = settings;
+  const before = { at: Bun.nanoseconds(), machine: readMachine() };
   const spinner = spinnerPid === undefined ? undefined : readCpu(spinnerPid);
-  const cpu = { server: readCpu(serverPid), generator: readCpu(process.pid) };
-  const paced = await pace(schedule, (index, intendedAt) => {
-    const frame = frames.at(index);
-    deliveries.publishing(index, intendedAt, Bun.nanoseconds());
-    publisher.write(frame);
-    settings.published?.(index);
+  const generatorBefore = readCpu(process.pid);
+  const parts = sides.map((side, place) => {
+    return new Part(
+      side,
+      schedule.sides.reduce((count, one) => count + (one === place ? 1 : 0), 0),
+    );
   });
-  await deliveries.complete(graceMs);
-  const server = cpuBetween(cpu.server, readCpu(serverPid));
-  const generator = cpuBetween(cpu.generator, readCpu(process.pid));
+  const publish = (index: number, intendedAt: number) => {
+    (parts[schedule.sides[index] as number] as Part).publish(intendedAt);
+    settings.published?.(index);
+  };
+  const paced = await pace(schedule.times, publish, settings.pacing);
+  await Promise.all(parts.map((part) => part.deliveries.complete(graceMs)));
+  const servers = parts.map((part) => part.cpu());
+  const generator = cpuBetween(generatorBefore, readCpu(process.pid));
   const spunNs = spinner === undefined ? 0 : cpuBetween(spinner, readCpu(spinnerPid as number)).ns;
-  const after = { ...Connection.totals, at: Bun.nanoseconds(), machine: readMachine() };
+  const after = { at: Bun.nanoseconds(), machine: readMachine() };
 
   const wallNs = after.at - before.at;
-  const lastReceiver = deliveries.lastReceiver();
-  const machineBusyNs = after.machine.busyNs - before.machine.busyNs;
-  const facts: WindowFacts = {
-    connections: subscribers.length,
-    connectionsCut: subscribers.filter((subscriber) => subscriber.isClosed).length,
-    unexpectedFrames: receivers.unexpected,
-    publicationsPlanned: schedule.length,
-    publicationsSent: paced.sent,
-    expected: deliveries.expected,
-    received: deliveries.received,
-    lost: deliveries.lost,
-    disordered: deliveries.disordered,
-    plannedNs: settings.durationMs * 1e6,
-    elapsedNs: deliveries.lastAt - paced.startedAt,
-    lowestLatencyNs: deliveries.lowestLatencyNs,
+  const serversNs = servers.reduce((sum, { ns }) => sum + ns, 0);
+  const foreignNs = after.machine.busyNs - before.machine.busyNs - serversNs - generator.ns - spunNs;
+  const shared = {
+    plannedNs: durationMs * 1e6,
     generatorBusy: Math.max(0, generator.ns - paced.idleSpinNs) / wallNs,
-    serverBusy: server.ns / wallNs,
-    foreignBusy: Math.max(0, machineBusyNs - server.ns - generator.ns - spunNs) / wallNs,
+    foreignBusy: Math.max(0, foreignNs) / wallNs,
     stealShare: (after.machine.stealNs - before.machine.stealNs) / wallNs,
-    serverNs: server.ns,
-    serverCoarseNs: server.coarseNs,
-    framesPerChunk: (after.frames - before.frames) / (after.chunks - before.chunks),
     latenessP99Ns: paced.lateness.getValueAtPercentile(99),
-    lastReceiverP50Ns: lastReceiver.getValueAtPercentile(50),
   };
-  return {
-    facts,
-    publications: paced.sent,
-    serverNs: server.ns,
-    generatorNs: generator.ns,
-    frameBytes: receivers.frameBytes / Math.max(1, deliveries.received),
-    fromIntended: deliveries.fromIntended,
-    fromSent: deliveries.fromSent,
-    lastReceiver,
-    lateness: paced.lateness,
-    sample: receivers.sample,
-  };
+  return parts.map((part, place) => {
+    const server = servers[place] as CpuUse;
+    const { deliveries, receivers, side } = part;
+    const lastReceiver = deliveries.lastReceiver();
+    const facts: WindowFacts = {
+      ...shared,
+      connections: side.subscribers.length,
+      connectionsCut: side.subscribers.filter((subscriber) => subscriber.isClosed).length,
+      unexpectedFrames: receivers.unexpected,
+      publicationsPlanned: part.publications,
+      publicationsSent: part.sent,
+      expected: deliveries.expected,
+      received: deliveries.received,
+      lost: deliveries.lost,
+      disordered: deliveries.disordered,
+      elapsedNs: deliveries.lastAt - paced.startedAt,
+      lowestLatencyNs: deliveries.lowestLatencyNs,
+      // Of its own share of the time.
+      serverBusy: (server.ns * sides.length) / wallNs,
+      serverNs: server.ns,
+      serverCoarseNs: server.coarseNs,
+      framesPerChunk: part.framesPerChunk(),
+      lastReceiverP50Ns: lastReceiver.getValueAtPercentile(50),
+    };
+    return {
+      facts,
+      publications: part.sent,
+      serverNs: server.ns,
+      generatorNs: generator.ns,
+      wallNs,
+      frameBytes: receivers.frameBytes / Math.max(1, deliveries.received),
+      fromIntended: deliveries.fromIntended,
+      fromSent: deliveries.fromSent,
+      lastReceiver,
+      lateness: paced.lateness,
+      sample: receivers.sample,
+    };
+  });
 }
 
 /** Adds the histograms of several windows of one kind. */

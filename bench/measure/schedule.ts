@@ -19,3 +19,30 @@ export function jitteredSchedule(settings: ScheduleSettings): Float64Array {
   const count = Math.floor((settings.durationMs * 1e6) / periodNs);
   return Float64Array.from({ length: count }, (_, i) => Math.round((i + random() / 2) * periodNs));
 }
+
+/** Intended times, and which of several servers each publication goes to. */
+export interface AlternatingSchedule {
+  readonly times: Float64Array;
+  readonly sides: Uint8Array;
+}
+
+/**
+ * Two servers in turn, slice by slice, each slice of the given schedule to both of them: first to one, then to the other, then
+ * the other way round. So they share their schedule, and what changes over more than a few slices meets both alike.
+ */
+export function alternating(times: Float64Array, sliceMs: number, first: 0 | 1): AlternatingSchedule {
+  const sliceNs = sliceMs * 1e6;
+  const planned: { at: number; side: number }[] = [];
+  for (const time of times) {
+    const slice = Math.floor(time / sliceNs);
+    for (const turn of [0, 1]) {
+      const side = (turn + slice + first) % 2;
+      planned.push({ at: time + (slice + turn) * sliceNs, side });
+    }
+  }
+  planned.sort((left, right) => left.at - right.at);
+  return {
+    times: Float64Array.from(planned, ({ at }) => at),
+    sides: Uint8Array.from(planned, ({ side }) => side),
+  };
+}

@@ -135,6 +135,7 @@ const rules: readonly Rule[] = [
   },
   {
     name: "coalesced",
+    disturbance: true,
     check: (f) =>
       f.framesPerChunk > 1.05 ? `${f.framesPerChunk.toFixed(2)} frames arrived per chunk` : undefined,
   },

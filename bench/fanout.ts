@@ -154,7 +154,7 @@ class Comparing {
   readonly #plan: Plan;
   readonly #samples = new Map<Group, Buffer>();
   readonly #publisher: Connection;
-  readonly #spinnerPid: number | undefined;
+  readonly #besidePids: readonly number[];
   readonly result: FanoutComparison;
 
   constructor(
@@ -162,9 +162,9 @@ class Comparing {
     mode: Mode,
     settings: RunSettings,
     publisher: Connection,
-    spinnerPid?: number,
+    besidePids: readonly number[],
   ) {
-    this.#spinnerPid = spinnerPid;
+    this.#besidePids = besidePids;
     this.#sides = sides;
     this.#settings = settings;
     this.#plan = fanoutPlanOf(settings);
@@ -260,7 +260,7 @@ class Comparing {
     const results = await measureAlternating({
       sides,
       schedule: alternating(times, this.#plan.sliceMs, (round % 2) as 0 | 1),
-      spinnerPid: this.#spinnerPid,
+      besidePids: this.#besidePids,
       durationMs: 2 * durationMs,
       // Half a period is what lies between two publications as planned: late ones keep that distance too.
       pacing: { leastGapNs: 0.5e9 / ratePerSecond, isSleepless: true },
@@ -320,7 +320,7 @@ export async function* fanout(settings: RunSettings): AsyncGenerator<FanoutCompa
       };
       const publisher = await Connection.open({ port: servers.fanwire.port, format });
       for (const mode of settings.modes)
-        yield await new Comparing(sides, mode, settings, publisher, spinner?.pid).run();
+        yield await new Comparing(sides, mode, settings, publisher, spinner ? [spinner.pid] : []).run();
       publisher.close();
       disconnect(sides.fanwire);
       disconnect(sides.bare);

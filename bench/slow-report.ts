@@ -1,5 +1,6 @@
 // What `slow` says: the fast ones' p99 with and without slow ones beside them, and how each slow one ended.
 
+import type { ReaderRecord } from "./client/slow-group.ts";
 import { type Outcome, slowKinds } from "./client/slow-reader.ts";
 import { WindowTotals } from "./client/window.ts";
 import { encode, largestText, percentileText } from "./measure/histogram.ts";
@@ -7,7 +8,7 @@ import { type Claim, describeClaim, describeFlags, number, type Part, table } fr
 import { judge, medianInterval, seededRandom } from "./measure/stats.ts";
 import { comparisonFlags, type Flag } from "./measure/validity.ts";
 import type { RunSettings } from "./settings.ts";
-import type { ReaderRecord, SlowComparison } from "./slow.ts";
+import type { SlowComparison, SlowWindow } from "./slow.ts";
 
 const ratioBound = 1.1;
 /** A reader that leaves less than this waiting in the server never was a slow consumer. */
@@ -15,9 +16,9 @@ const filledBytes = 262_144;
 const outcomes: readonly Outcome[] = ["complete", "reset", "closed", "unfinished", "silent-loss"];
 
 export function reportSlow(comparison: SlowComparison, settings: RunSettings): Part {
-  const { engine, format, windows, plan } = comparison;
+  const { engine, format, windows, repeated, plan } = comparison;
   const title = `slow · ${engine} · ${format}`;
-  const readers = windows.flatMap((window) => window.readers);
+  const readers = [...windows, ...repeated].flatMap((window) => window.readers);
   const flags: Flag[] = [
     ...comparisonFlags({ rounds: plan.rounds, quick: settings.quick }),
     ...windows.flatMap((window) => window.flags),
@@ -32,6 +33,7 @@ export function reportSlow(comparison: SlowComparison, settings: RunSettings): P
     readerTable(readers),
     "",
     ...claims.map(describeClaim),
+    ...(repeated.length > 0 ? [`${repeated.length} windows were disturbed and measured again`] : []),
     ...describeFlags(flags),
   ].join("\n");
   return { claims, text, record: record(comparison, claims, flags) };
@@ -57,14 +59,14 @@ function latencyClaim(
   const p99 = (round: number, withSlow: boolean) =>
     windows
       .find((window) => window.round === round && window.withSlow === withSlow)
-      ?.result.fromIntended.getValueAtPercentile(99) ?? Number.NaN;
+      ?.result.fromSent.getValueAtPercentile(99) ?? Number.NaN;
   const rounds = [...new Set(windows.map((window) => window.round))];
   const figure = medianInterval(
     rounds.map((round) => p99(round, true) / p99(round, false)),
     seededRandom(settings.seed),
   );
   return {
-    what: `${title}: fast subscribers' p99, with slow ones / without`,
+    what: `${title}: fast subscribers' p99 from sending, with slow ones / without`,
     figure,
     digits: 3,
     bound: ratioBound,
@@ -89,17 +91,27 @@ function latencyTable({ windows }: SlowComparison): string {
   const rows = [false, true].map((withSlow) => {
     const total = new WindowTotals();
     for (const window of windows) if (window.withSlow === withSlow) total.add(window.result);
-    const { fromIntended, lastReceiver, publications } = total;
+    const { fromSent, lastReceiver, lateness, publications } = total;
     return [
       withSlow ? "with slow ones" : "without",
-      ...[50, 90, 99].map((percentile) => percentileText(fromIntended, percentile, publications)),
-      largestText(fromIntended),
+      ...[50, 90, 99].map((percentile) => percentileText(fromSent, percentile, publications)),
+      largestText(fromSent),
       ...[50, 99].map((percentile) => percentileText(lastReceiver, percentile, publications)),
+      percentileText(lateness, 99, publications),
       number(total.serverNs / 1000 / total.deliveries, 2),
       `${number(total.serverBusy * 100, 0)} / ${number(total.generatorBusy * 100, 0)}`,
     ];
   });
-  const head = ["fast, µs", "p50", "p90", "p99", "max", "last receiver p50", "p99"];
+  const head = [
+    "fast, µs from sending",
+    "p50",
+    "p90",
+    "p99",
+    "max",
+    "last receiver p50",
+    "p99",
+    "lateness p99",
+  ];
   return table([...head, "server µs per delivery", "server / generator %"], rows);
 }
 
@@ -124,24 +136,25 @@ function readerTable(readers: readonly ReaderRecord[]): string {
 }
 
 function record(
-  { engine, format, windows }: SlowComparison,
+  { engine, format, windows, repeated }: SlowComparison,
   claims: readonly Claim[],
   flags: readonly Flag[],
 ) {
-  const raw = windows.map(({ round, withSlow, seed, result, flags: raised, readers }) => ({
-    round,
-    withSlow,
-    seed,
-    flags: raised,
-    facts: result.facts,
-    publications: result.publications,
-    serverNs: result.serverNs,
-    generatorNs: result.generatorNs,
-    fromIntended: encode(result.fromIntended),
-    fromSent: encode(result.fromSent),
-    lastReceiver: encode(result.lastReceiver),
-    lateness: encode(result.lateness),
-    readers,
-  }));
-  return { engine, format, claims, flags, windows: raw };
+  const raw = (all: readonly SlowWindow[]) =>
+    all.map(({ round, withSlow, seed, result, flags: raised, readers }) => ({
+      round,
+      withSlow,
+      seed,
+      flags: raised,
+      facts: result.facts,
+      publications: result.publications,
+      serverNs: result.serverNs,
+      generatorNs: result.generatorNs,
+      fromIntended: encode(result.fromIntended),
+      fromSent: encode(result.fromSent),
+      lastReceiver: encode(result.lastReceiver),
+      lateness: encode(result.lateness),
+      readers,
+    }));
+  return { engine, format, claims, flags, windows: raw(windows), repeated: raw(repeated) };
 }

@@ -1,14 +1,15 @@
-// Benchmark `slow`: a thousand fast subscribers with and without slow readers beside them, and what became of each slow one.
+// Benchmark `slow`: three hundred fast subscribers with and without slow readers beside them, and what became of each slow one.
 
 import { Connection, openMany } from "./client/connection.ts";
 import { PublishFrames } from "./client/payload.ts";
-import { type Outcome, type SlowKind, SlowReader, slowKinds } from "./client/slow-reader.ts";
+import type { ReaderRecord } from "./client/slow-group.ts";
+import { type SlowProcess, startSlowReaders } from "./client/slow-process.ts";
 import { measureWindow, type WindowResult } from "./client/window.ts";
-import { kernelQueuedBytes } from "./measure/kernel-queues.ts";
 import { jitteredSchedule } from "./measure/schedule.ts";
 import { type Flag, flagsOf } from "./measure/validity.ts";
 import type { RunSettings } from "./settings.ts";
-import { type EngineName, type ServerProcess, startServer } from "./targets/servers.ts";
+import { startProbed } from "./targets/probed.ts";
+import { type EngineName, keepAwake, type ServerProcess, type Spinner } from "./targets/servers.ts";
 
 export interface SlowPlan {
   readonly rounds: number;
@@ -16,6 +17,8 @@ export interface SlowPlan {
   readonly slowPerKind: number;
   readonly ratePerSecond: number;
   readonly textBytes: number;
+  /** Publications that the topic keeps. */
+  readonly historySize: number;
   readonly windowMs: number;
   /** When stopped readers stop; one half reads on early, while history still reaches them, the other half late. */
   readonly stopMs: number;
@@ -23,9 +26,9 @@ export interface SlowPlan {
 }
 
 /**
- * 8 KiB, because a reader that stops hurts nobody before the kernel's buffers are full: up to 4 MB of sending and 128 KiB of
- * receiving buffer per connection, 11 s of these publications. And because history keeps a thousand of them: the
- * late half of the stopped readers has to be told `reset`.
+ * 16 KiB, because a reader that stops hurts nobody before the kernel's buffers are full: up to 4 MB of sending and 128 KiB of
+ * receiving buffer per connection, 5 s of these publications. The topic keeps 400 of them, another 8 s: the late half of the
+ * stopped readers has to be told `reset`. Neither core is busy for more than a half; a window has 270,000 deliveries.
  */
 export const slowPlanOf = (settings: RunSettings): SlowPlan =>
   settings.quick
@@ -35,27 +38,37 @@ export const slowPlanOf = (settings: RunSettings): SlowPlan =>
         slowPerKind: 4,
         ratePerSecond: 300,
         textBytes: 16_384,
+        historySize: 400,
         windowMs: 6000,
         stopMs: 300,
-        resumeMs: [3000, 5700],
+        resumeMs: [1800, 5700],
       }
     : {
-        rounds: settings.rounds ?? 6,
-        fast: 1000,
+        rounds: settings.rounds ?? 12,
+        fast: 300,
         slowPerKind: 10,
         ratePerSecond: 50,
-        textBytes: 8192,
-        windowMs: 38_000,
-        stopMs: 1000,
-        resumeMs: [17_000, 35_000],
+        textBytes: 16_384,
+        historySize: 400,
+        windowMs: 18_000,
+        stopMs: 500,
+        resumeMs: [9000, 16_500],
       };
 
-const topic = "room:slow";
+const namespace = "slow";
+const topic = `${namespace}:readers`;
 /** What a window takes longer than its publications: the slow readers read all that waits for them. */
 const finishMs = 90_000;
 
-/** Exempt from the rules: that chunks hold one message, which says nothing at 8 KiB and with readers that lag on purpose. */
-const exempt = ["coalesced"];
+/** Attempts at a window while something else disturbs the machine. */
+const attempts = 3;
+
+/**
+ * Exempt from the rules: that chunks hold one message, which says nothing at 16 KiB and with readers that lag on purpose; and
+ * that the publisher is late, because what is compared counts from when a publication really left. It waits for nobody,
+ * so its lateness hides no delay of the server's; the table has it.
+ */
+const exempt = ["coalesced", "publisher-late"];
 
 export interface SlowWindow {
   readonly round: number;
@@ -66,23 +79,13 @@ export interface SlowWindow {
   readonly readers: readonly ReaderRecord[];
 }
 
-export interface ReaderRecord {
-  readonly kind: SlowKind;
-  readonly outcome: Outcome;
-  readonly closeCode: number | undefined;
-  readonly resets: number;
-  readonly silent: number;
-  readonly skippedByReset: number;
-  /** Of a stopped reader, when it read on: what waited for it in the kernel, and what waited elsewhere: in the server. */
-  readonly kernelBytes: number | undefined;
-  readonly serverBytes: number | undefined;
-}
-
 export interface SlowComparison {
   readonly engine: EngineName;
   readonly format: RunSettings["formats"][number];
   readonly plan: SlowPlan;
   readonly windows: SlowWindow[];
+  /** Windows that something else on the machine disturbed, and that were measured again. Their readers count all the same. */
+  readonly repeated: SlowWindow[];
 }
 
 class Slow {
@@ -90,8 +93,15 @@ class Slow {
   readonly #settings: RunSettings;
   readonly #format: RunSettings["formats"][number];
   readonly #plan: SlowPlan;
+  readonly #spinner: Spinner;
 
-  constructor(server: ServerProcess, format: RunSettings["formats"][number], settings: RunSettings) {
+  constructor(
+    server: ServerProcess,
+    format: RunSettings["formats"][number],
+    settings: RunSettings,
+    spinner: Spinner,
+  ) {
+    this.#spinner = spinner;
     this.#server = server;
     this.#format = format;
     this.#settings = settings;
@@ -101,98 +111,75 @@ class Slow {
   async run(): Promise<SlowComparison> {
     const { fast, rounds } = this.#plan;
     const target = { port: this.#server.port, format: this.#format };
-    const subscribers = await this.#join(await openMany(target, fast));
+    const subscribers = await openMany(target, fast);
+    await Promise.all(subscribers.map((one) => one.request({ type: "subscribe", topic })));
     const publisher = await Connection.open(target);
     const windows: SlowWindow[] = [];
+    const repeated: SlowWindow[] = [];
     const measure = async (round: number, withSlow: boolean) => {
-      const readers = withSlow ? await this.#slowReaders() : [];
-      windows.push(await this.#window(round, publisher, subscribers, readers));
-      for (const { connection } of readers) connection.close();
+      for (let attempt = 1; ; attempt++) {
+        const readers = withSlow ? await this.#slowReaders() : undefined;
+        const window = await this.#window(round, publisher, subscribers, readers);
+        const isDisturbed = window.flags.some((flag) => flag.disturbance);
+        if (!isDisturbed || attempt === attempts || this.#settings.quick) return void windows.push(window);
+        repeated.push(window);
+      }
     };
     // The first window meets cold code and is not kept.
     await measure(0, false);
     windows.length = 0;
+    repeated.length = 0;
     for (let round = 1; round <= rounds; round++) {
       await measure(round, round % 2 === 0);
       await measure(round, round % 2 === 1);
     }
     for (const connection of [...subscribers, publisher]) connection.close();
-    return { engine: this.#server.engine, format: this.#format, plan: this.#plan, windows };
+    return { engine: this.#server.engine, format: this.#format, plan: this.#plan, windows, repeated };
   }
 
-  async #join(connections: readonly Connection[]): Promise<readonly Connection[]> {
-    await Promise.all(connections.map((connection) => connection.request({ type: "subscribe", topic })));
-    return connections;
-  }
-
-  async #slowReaders(): Promise<SlowReader[]> {
-    const { slowPerKind, ratePerSecond, textBytes, stopMs, resumeMs } = this.#plan;
+  #slowReaders(): Promise<SlowProcess> {
+    const { slowPerKind: perKind, ratePerSecond, textBytes, stopMs, resumeMs } = this.#plan;
     const target = { port: this.#server.port, format: this.#format };
-    const connections = await this.#join(await openMany(target, slowPerKind * slowKinds.length));
-    return connections.map((connection, i) => {
-      const place = Math.floor(i / slowKinds.length);
-      return new SlowReader(connection, {
-        kind: slowKinds[i % slowKinds.length] as SlowKind,
-        bytesPerSecond: (ratePerSecond * textBytes) / 10,
-        stopMs,
-        resumeMs: resumeMs[place % 2] as number,
-      });
-    });
+    return startSlowReaders({ target, topic, perKind, ratePerSecond, textBytes, stopMs, resumeMs, finishMs });
   }
 
   async #window(
     round: number,
     publisher: Connection,
     subscribers: readonly Connection[],
-    readers: readonly SlowReader[],
+    readers: SlowProcess | undefined,
   ): Promise<SlowWindow> {
-    const { ratePerSecond, textBytes, stopMs } = this.#plan;
+    const { ratePerSecond, textBytes } = this.#plan;
     const durationMs = round === 0 ? Math.min(3000, this.#plan.windowMs) : this.#plan.windowMs;
     const seed = this.#settings.seed * 1000 + round;
     const schedule = jitteredSchedule({ ratePerSecond, durationMs, seed });
-    const backlog = new Map<SlowReader, { kernel: number; server: number }>();
-    let published = 0;
-    for (const reader of readers) {
-      reader.beforeResume = () => {
-        const publishedBytes = (published - (stopMs / 1000) * ratePerSecond) * textBytes;
-        const kernel = kernelQueuedBytes(this.#server.port, reader.connection.localPort);
-        backlog.set(reader, { kernel, server: Math.max(0, publishedBytes - kernel) });
-      };
-      reader.start();
-    }
+    readers?.start();
     const result = await measureWindow({
       serverPid: this.#server.pid,
+      besidePids: [this.#spinner.pid, ...(readers ? [readers.pid] : [])],
       publisher,
       subscribers,
       frames: new PublishFrames(this.#format, topic, textBytes),
       schedule,
       durationMs,
-      published: () => published++,
     });
-    await Promise.all(readers.map((reader) => reader.finish(schedule.length, finishMs)));
-    return {
-      round,
-      withSlow: readers.length > 0,
-      seed,
-      result,
-      flags: flagsOf(result.facts, exempt),
-      readers: readers.map((reader) => recordOf(reader, backlog.get(reader))),
-    };
+    const records = (await readers?.finish(schedule.length)) ?? [];
+    const flags = flagsOf(result.facts, exempt);
+    return { round, withSlow: readers !== undefined, seed, result, flags, readers: records };
   }
-}
-
-function recordOf(reader: SlowReader, backlog: { kernel: number; server: number } | undefined): ReaderRecord {
-  const { kind, outcome, closeCode, resets, silent, skippedByReset } = reader;
-  const waiting = { kernelBytes: backlog?.kernel, serverBytes: backlog?.server };
-  return { kind, outcome, closeCode, resets, silent, skippedByReset, ...waiting };
 }
 
 export async function* slow(settings: RunSettings): AsyncGenerator<SlowComparison> {
+  // Else the server's core would halt between publications, and slow readers, which keep it busy, would make fast ones faster.
+  const spinner = keepAwake();
   for (const engine of settings.engines) {
     for (const format of settings.formats) {
-      const server = await startServer("fanwire", engine);
-      yield await new Slow(server, format, settings).run();
+      const history = { size: slowPlanOf(settings).historySize };
+      const namespaces = { [namespace]: { mode: "stream", history } };
+      const server = await startProbed("fanwire", engine, { namespaces });
+      yield await new Slow(server, format, settings, spinner).run();
       await server.stop();
     }
   }
+  spinner.stop();
 }

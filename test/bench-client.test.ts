@@ -4,7 +4,9 @@ import { describe, expect, test } from "bun:test";
 import { Connection, openMany } from "../bench/client/connection.ts";
 import { Deliveries } from "../bench/client/deliveries.ts";
 import { maskedFrame, opcode, scanFrames } from "../bench/client/frames.ts";
+import { openLivedIn } from "../bench/client/lived-in.ts";
 import { decodeFrame, firstSequence, PublishFrames, SequencePlace } from "../bench/client/payload.ts";
+import { startSlowReaders } from "../bench/client/slow-process.ts";
 import { SlowReader } from "../bench/client/slow-reader.ts";
 import { measureWindow } from "../bench/client/window.ts";
 import { jitteredSchedule } from "../bench/measure/schedule.ts";
@@ -173,6 +175,54 @@ describe("a slow reader", () => {
     const waiting = told(0);
     await waiting.finish(3, 1);
     expect(waiting.outcome).toBe("unfinished");
+  });
+});
+
+describe("slow readers in a process of their own", () => {
+  test("join, read, and tell what became of each", async () => {
+    const server = await startServer("fanwire", "bun");
+    const target = { port: server.port, format: "json" } as const;
+    const readers = await startSlowReaders({
+      target,
+      topic: "room:slow",
+      perKind: 1,
+      ratePerSecond: 100,
+      textBytes: 36,
+      stopMs: 0,
+      resumeMs: [1, 1],
+      finishMs: 10_000,
+    });
+    readers.start();
+    const publisher = await Connection.open(target);
+    const frames = new PublishFrames("json", "room:slow", 36);
+    for (let i = 0; i < 20; i++) publisher.write(frames.at(i));
+    const records = await readers.finish(20);
+    publisher.close();
+    await server.stop();
+    expect(records.map(({ kind, outcome, silent }) => ({ kind, outcome, silent }))).toEqual(
+      (["stopped", "trickling", "stalling"] as const).map((kind) => ({
+        kind,
+        outcome: "complete",
+        silent: 0,
+      })),
+    );
+  });
+});
+
+describe("subscribers of a server that has lived", () => {
+  test("are every third of those that joined, numbered anew, and the others are gone", async () => {
+    const server = await startServer("bare", "bun");
+    let joined: readonly Connection[] = [];
+    const target = { port: server.port, format: "json", query: "?topics=t" } as const;
+    const left = await openLivedIn(target, 20, async (all) => {
+      joined = [...all];
+    });
+    expect(joined.length).toBe(60);
+    expect(left.map((connection) => connection.index)).toEqual(Array.from({ length: 20 }, (_, i) => i));
+    expect(joined.filter((connection) => !left.includes(connection)).every((one) => one.isClosed)).toBe(true);
+    expect(left.some((connection) => connection.isClosed)).toBe(false);
+    for (const connection of left) connection.close();
+    await server.stop();
   });
 });
 

@@ -22,8 +22,8 @@ export interface WindowSide {
 }
 
 interface WindowLength {
-  /** A process whose CPU time is nobody's load (see keepAwake). */
-  readonly spinnerPid?: number | undefined;
+  /** Processes of the benchmark whose CPU time is nobody's load: the one that keeps a core awake, slow readers. */
+  readonly besidePids?: readonly number[];
   readonly durationMs: number;
 }
 
@@ -88,9 +88,9 @@ export class Receivers implements Listener {
 }
 
 export async function measureWindow(settings: WindowSettings): Promise<WindowResult> {
-  const { schedule: times, spinnerPid, durationMs, published } = settings;
+  const { schedule: times, besidePids = [], durationMs, published } = settings;
   const schedule = { times, sides: new Uint8Array(times.length) };
-  const base = { sides: [settings], schedule, spinnerPid, durationMs };
+  const base = { sides: [settings], schedule, besidePids, durationMs };
   const [result] = await measureAlternating(published === undefined ? base : { ...base, published });
   return result as WindowResult;
 }
@@ -138,9 +138,9 @@ class Part {
 
 /** Each side's result, in their order. Whatever the machine does to one of them within a slice, it does to the others too. */
 export async function measureAlternating(settings: AlternatingSettings): Promise<WindowResult[]> {
-  const { sides, schedule, spinnerPid, durationMs } = settings;
+  const { sides, schedule, besidePids = [], durationMs } = settings;
   const before = { at: Bun.nanoseconds(), machine: readMachine() };
-  const spinner = spinnerPid === undefined ? undefined : readCpu(spinnerPid);
+  const besideBefore = besidePids.map(readCpu);
   const generatorBefore = readCpu(process.pid);
   const parts = sides.map((side, place) => {
     return new Part(
@@ -156,12 +156,13 @@ export async function measureAlternating(settings: AlternatingSettings): Promise
   await Promise.all(parts.map((part) => part.deliveries.complete(graceMs)));
   const servers = parts.map((part) => part.cpu());
   const generator = cpuBetween(generatorBefore, readCpu(process.pid));
-  const spunNs = spinner === undefined ? 0 : cpuBetween(spinner, readCpu(spinnerPid as number)).ns;
+  const beside = besidePids.map((pid, i) => cpuBetween(besideBefore[i] as CpuSnapshot, readCpu(pid)).ns);
   const after = { at: Bun.nanoseconds(), machine: readMachine() };
 
   const wallNs = after.at - before.at;
   const serversNs = servers.reduce((sum, { ns }) => sum + ns, 0);
-  const foreignNs = after.machine.busyNs - before.machine.busyNs - serversNs - generator.ns - spunNs;
+  const ownNs = beside.reduce((sum, ns) => sum + ns, serversNs + generator.ns);
+  const foreignNs = after.machine.busyNs - before.machine.busyNs - ownNs;
   const shared = {
     plannedNs: durationMs * 1e6,
     generatorBusy: Math.max(0, generator.ns - paced.idleSpinNs) / wallNs,

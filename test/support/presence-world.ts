@@ -186,6 +186,9 @@ export class WorldNode implements PresenceLink, PresenceEvents {
   /** Runs that Redis has not executed; `held` ones stay where they are. */
   outbox: { calls: readonly Call[]; answer: (replies: Replies) => void; lose: () => void }[] = [];
   isHeld = false;
+  /** Answers of executed runs wait until this is false again. */
+  areAnswersHeld = false;
+  #heldAnswers: (() => void)[] = [];
   malformed = 0;
   /** Payloads that came through topics' channels. */
   readonly received: Uint8Array[] = [];
@@ -297,6 +300,7 @@ export class WorldNode implements PresenceLink, PresenceEvents {
     }
     for (const lose of this.#answering) lose();
     this.#answering.clear();
+    this.#heldAnswers = [];
     this.presence.lost();
     this.#world.after(200, () => this.#later(() => this.connect()));
   }
@@ -325,11 +329,12 @@ export class WorldNode implements PresenceLink, PresenceEvents {
     for (const { calls, answer, lose } of runs) {
       const replies = calls.map((call) => this.#world.execute(call));
       this.#answering.add(lose);
-      this.inbox.push(() => {
+      this.#heldAnswers.push(() => {
         this.#answering.delete(lose);
         answer(replies);
       });
     }
+    if (!this.areAnswersHeld) this.inbox.push(...this.#heldAnswers.splice(0));
     const works = [...this.#deferred, ...this.inbox];
     this.#deferred = [];
     this.inbox = [];
@@ -373,4 +378,13 @@ export class WorldNode implements PresenceLink, PresenceEvents {
     this.#told.set(key, what);
     this.seen.push(`${what} ${userId} of ${count}`);
   }
+}
+
+/** Three nodes that hear of each other; in the topic where `followed`. */
+export async function three(followed = true): Promise<[PresenceWorld, WorldNode, WorldNode, WorldNode]> {
+  const world = new PresenceWorld();
+  const nodes = ["a", "b", "c"].map((name) => world.start(name)) as [WorldNode, WorldNode, WorldNode];
+  if (followed) for (const node of nodes) node.follow("room:1");
+  await world.settle();
+  return [world, ...nodes];
 }

@@ -104,13 +104,12 @@ export class OwnMembers {
     this.#tellAnew(this.#open(name));
   }
 
-  /** The next calls, within the bounds of one run. One topic's news is in one run at a time, so it takes effect in order. */
+  /** The next calls, within the bounds of one run; to be called once those before are settled. */
   take(fence: number): readonly Telling[] {
     const tellings: Telling[] = [];
     let sessions = 0;
     let bytes = 0;
     for (const topic of [...this.#pending]) {
-      if (topic.underWay > 0) continue;
       this.#pending.delete(topic);
       do {
         const telling = this.#next(topic, fence);

@@ -181,6 +181,38 @@ describe("a read under way", () => {
     expect(world.counts.readPresence).toBe(1);
   });
 
+  test("is repeated where more arrives than can wait for its answer", async () => {
+    const [world, a, b] = await three(false);
+    world.counts.readPresence = 0;
+    b.areAnswersHeld = true;
+    b.follow(topic);
+    await world.settle();
+    for (let wave = 0; wave < 12; wave++) {
+      for (let user = 0; user < 400; user++) a.enter(topic, `${user}`, `user-${user}`);
+      await world.settle();
+      for (let user = 0; user < 399; user++) a.exit(topic, `${user}`);
+      await world.settle();
+    }
+    expect(world.counts.replacePresence).toBeUndefined();
+    b.areAnswersHeld = false;
+    const sessions = Object.values(await ask(world, present(b)));
+    expect(sessions.filter((count) => count > 0)).toHaveLength(1);
+    expect(world.counts.readPresence).toBe(2);
+  });
+
+  test("is refused where too many other topics are being asked for", async () => {
+    const [world, a, b] = await three(false);
+    a.enter("room:0", "1", "ann");
+    await world.settle();
+    const asked = Array.from({ length: 1001 }, (_, room) => b.presence.present(`room:${room}`, 9));
+    const answers = Promise.allSettled(asked);
+    await world.settle();
+    const refused = (await answers).map(({ status }) => status === "rejected");
+    expect(refused.filter(Boolean)).toHaveLength(1);
+    expect(refused.at(-1)).toBe(true);
+    expect(await asked[0]).toMatchObject({ count: 1 });
+  });
+
   test("is repeated where it began before the channel was subscribed", async () => {
     const [world, a, b] = await three(false);
     b.presence.follow(topic);

@@ -42,12 +42,12 @@ export class OtherMembers {
     return this.#instances.has(instance);
   }
 
-  /** Answers whether nothing was missed before it. Otherwise the topic has to be read. */
+  /** Answers whether nothing is known to be missed before it. Otherwise the topic has to be read. */
   received(change: PresenceChange): boolean {
     if (!this.#waiting) return this.#apply(change);
     this.#waitingSessions += change.news ? change.news.exits.length + change.news.arrivals.length : 1;
     if (this.#waitingSessions <= mostWaiting) this.#waiting.push(change);
-    return this.#waitingSessions <= mostWaiting;
+    return true;
   }
 
   /** A read begins: what arrives from now on waits for its answer, which may be older or newer. */

@@ -2,6 +2,9 @@
 // server keep anything of them?
 
 import { setTimeout as pause } from "node:timers/promises";
+import { apiKey } from "../test/support/api-client.ts";
+import { apiCase } from "../test/support/hostile-api.ts";
+import { askApi, hostileBodyBytes } from "../test/support/hostile-api-case.ts";
 import { ask, handshakeCase } from "../test/support/hostile-handshakes.ts";
 import { jsonCase } from "../test/support/hostile-json.ts";
 import { msgpackCase } from "../test/support/hostile-msgpack.ts";
@@ -15,7 +18,7 @@ import { type Memory, type ProbedServer, startProbed } from "./targets/probed.ts
 import type { EngineName } from "./targets/servers.ts";
 
 export const ordeals = ["connections", "hostile"] as const;
-/** What a server has to bear: connections made and closed, or hostile frames and handshakes. */
+/** What a server has to bear: connections made and closed, or hostile frames, handshakes and API requests. */
 export type Ordeal = (typeof ordeals)[number];
 
 export interface ChurnPlan {
@@ -29,8 +32,8 @@ export const churnPlanOf = (settings: RunSettings): ChurnPlan =>
   settings.quick
     ? { rounds: settings.rounds ?? 4, perRound: { connections: 500, hostile: 480 }, settleMs: 200 }
     : {
-        rounds: settings.rounds ?? 40,
-        perRound: { connections: 5000, hostile: 2520 },
+        rounds: settings.rounds ?? 25,
+        perRound: { connections: 8000, hostile: 4000 },
         settleMs: 1000,
       };
 
@@ -47,14 +50,25 @@ export interface ChurnRun {
   readonly rounds: readonly ChurnRound[];
 }
 
-/** As test/hostile.slow.test.ts declares it: the expected answers depend on it. Topics are let go of at once. */
+/** As test/hostile.slow.test.ts declares it: the expected answers depend on it. */
 const namespaces = {
   small: { mode: "stream", maxPublishBytes: 256 },
   closed: { mode: "stream", subscribe: "none", publish: "none" },
   club: { mode: "volatile", subscribe: "members", publish: "members" },
 };
-const limits = { maxTopicsPerConnection: 50, topicLingerMs: 0, maxStoredTopics: 1000 };
-const environment = { FANWIRE_JWT_SECRET: secret, FANWIRE_ALLOWED_ORIGINS: "https://app.example" };
+/** What is kept on purpose is full before the warm-up is over, and topics are let go of at once. */
+const limits = {
+  maxTopicsPerConnection: 50,
+  topicLingerMs: 0,
+  maxStoredTopics: 1000,
+  maxIdempotencyKeys: 1000,
+  maxBodyBytes: hostileBodyBytes,
+};
+const environment = {
+  FANWIRE_JWT_SECRET: secret,
+  FANWIRE_ALLOWED_ORIGINS: "https://app.example",
+  FANWIRE_API_KEY: apiKey,
+};
 
 /** Users that the connections belong to, in turn: a user's topic keeps its position when its connections are gone. */
 const users = 1000;
@@ -106,13 +120,15 @@ class Churning {
     }
   }
 
-  /** Five in six are frames, the others handshakes. */
+  /** Half are frames, a fifth are handshakes, the others requests to the server API. */
   async hostile(count: number): Promise<string[]> {
-    const handshakes = Math.round(count / 6);
-    const batches = Math.round((count - handshakes) / framesPerConnection);
+    const batches = Math.round(count / 2 / framesPerConnection);
+    const handshakes = Math.round(count / 5);
+    const requests = count - batches * framesPerConnection - handshakes;
     const work = [
       ...Array.from({ length: batches }, () => () => this.#exchange()),
       ...Array.from({ length: handshakes }, () => () => this.#shakeHands()),
+      ...Array.from({ length: requests }, () => () => this.#request()),
     ];
     const faults: string[] = [];
     const queue = work.values();
@@ -132,6 +148,11 @@ class Churning {
       makeCase(random, 1000 + at, `${batch}-${at}`),
     );
     return exchange(this.#server.port, format, cases);
+  }
+
+  #request(): Promise<string[]> {
+    const number = this.#made++;
+    return askApi(this.#server.port, apiCase(new Random(this.#seed * 1_000_003 + number), `api-${number}`));
   }
 
   async #shakeHands(): Promise<string[]> {

@@ -1,8 +1,11 @@
-// Thousands of hostile frames, handshakes and tokens against a running node of each engine: the documented code each time,
+// Thousands of hostile frames, handshakes, API requests and tokens against a running node of each engine: the documented code each time,
 // nobody else is held up, and the process lives. HOSTILE_SEED=<number> plays a run again.
 
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { connect as connectTcp, type Socket } from "node:net";
+import { apiKey } from "./support/api-client.ts";
+import { apiCase } from "./support/hostile-api.ts";
+import { askApi, hostileBodyBytes } from "./support/hostile-api-case.ts";
 import { ask, handshakeCase } from "./support/hostile-handshakes.ts";
 import { jsonCase } from "./support/hostile-json.ts";
 import { msgpackCase } from "./support/hostile-msgpack.ts";
@@ -18,7 +21,7 @@ const seed = Number(process.env.HOSTILE_SEED ?? Date.now() % 2 ** 32);
 console.log(`HOSTILE_SEED=${seed}`);
 
 setDefaultTimeout(90_000);
-const counts = { json: 4000, msgpack: 4000, handshakes: 600, tokens: 800 } as const;
+const counts = { json: 4000, msgpack: 4000, handshakes: 600, tokens: 800, api: 3000 } as const;
 const framesPerConnection = 40;
 const connectionsAtOnce = 4;
 const maxTopics = 50;
@@ -29,7 +32,8 @@ const options = {
   jwtSecret: secret,
   logLevel: "debug",
   allowedOrigins: ["https://app.example"],
-  limits: { maxTopicsPerConnection: maxTopics },
+  apiKeys: [apiKey],
+  limits: { maxTopicsPerConnection: maxTopics, maxBodyBytes: hostileBodyBytes },
   namespaces: {
     small: { mode: "stream", maxPublishBytes: 256 },
     closed: { mode: "stream", subscribe: "none", publish: "none" },
@@ -92,6 +96,12 @@ describe.each(["bun", "uws"] as const)("a node on %s", (engine) => {
         })),
       );
     }
+    expect(faults).toEqual([]);
+  });
+
+  test("answers each request to the API with the documented status and code", async () => {
+    const cases = Array.from({ length: counts.api }, (_, at) => at);
+    const faults = await together(cases, (at) => askApi(port(), apiCase(new Random(seed + at), `api-${at}`)));
     expect(faults).toEqual([]);
   });
 

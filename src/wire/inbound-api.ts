@@ -35,7 +35,7 @@ export function parsePublication(value: unknown, beside: Beside = {}): ServerPub
   if (beside.idempotencyKey !== undefined && idempotencyKey !== beside.idempotencyKey) {
     throw badFrame("`idempotencyKey` and the header Idempotency-Key contradict each other.");
   }
-  const { echo: _, ...fields } = publishFields({ ...value, idempotencyKey }, {});
+  const fields = publishFields({ ...value, idempotencyKey, echo: undefined }, {});
   return { topic, ...fields, ...(userId !== undefined && { userId: checkUserId(userId) }) };
 }
 

@@ -49,7 +49,11 @@ export class ApiClient {
       init.body = (isRaw ? body : encode(body, this.#format)) as NonNullable<RequestInit["body"]>;
     const answer = await fetch(this.#base + path, init);
     const bytes = new Uint8Array(await answer.arrayBuffer());
-    return { status: answer.status, headers: answer.headers, body: decode(bytes, answer.headers) };
+    return {
+      status: answer.status,
+      headers: answer.headers,
+      body: decode(bytes, answer.headers.get("content-type")),
+    };
   }
 
   /** Posts, and expects success. */
@@ -86,8 +90,8 @@ function succeeded({ status, body }: ApiAnswer): unknown {
   throw new Error(`${status}: ${JSON.stringify(body)}`);
 }
 
-function decode(bytes: Uint8Array, headers: Headers): unknown {
-  const type = headers.get("content-type");
+/** By its type; text where that is neither format. */
+export function decode(bytes: Uint8Array, type: string | null | undefined): unknown {
   if (bytes.length === 0) return undefined;
   if (type === types.msgpack) return packr.unpack(bytes);
   const text = new TextDecoder().decode(bytes);

@@ -25,7 +25,7 @@ const beyond = 2 ** 53;
 /** Wrong for every field of type string. */
 const notText = [null, true, 0, 5, 1.5, [], ["x"], {}, { x: 1 }, ""] as const;
 
-const badTopics = [
+export const badTopics = [
   ...notText,
   ...["room", ":", "room:", ":x", "Room:x", "ro om:x", "ro_om:x", "__proto__:x", "é:x", " room:x"],
   ...["room:a b", "room:*", "room:x*", "room:*x", "room:\u0000", "room:a\nb", "room:\u007f", "room:\u0085"],
@@ -43,8 +43,8 @@ const badPositions = [
   ...[...notText, "x".repeat(129)].map((epoch) => ({ epoch, offset: 0 })),
   ...[null, -1, 1.5, "0", true, [], {}, beyond, -beyond, 1e308].map((offset) => ({ epoch: "e", offset })),
 ];
-const notFlag = [null, 0, 1, "", "true", [], {}];
-const notName = [...notText, "x".repeat(129), longText];
+export const notFlag = [null, 0, 1, "", "true", [], {}];
+export const notName = [...notText, "x".repeat(129), longText];
 const notCount = [null, 0, -1, 1.5, "5", true, [], {}, beyond, 1e308, 1001];
 
 const ids: FieldRule = { code: "bad-frame", wrong: [null, 0, -1, 1.5, "1", "", true, [], {}, beyond, 1e308] };

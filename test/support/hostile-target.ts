@@ -88,7 +88,10 @@ export class Witness {
     await this.#running;
     const [publisher, ...subscribers] = this.#peers;
     const seen: Frame[][] = [];
-    for (const subscriber of subscribers) seen.push(await subscriber.settled());
+    for (const subscriber of subscribers) {
+      // Broadcasts come too.
+      seen.push((await subscriber.settled()).filter(({ topic }) => topic === "room:hostile"));
+    }
     for (const peer of [publisher, ...subscribers]) peer.raw.destroy();
     return seen;
   }

@@ -63,6 +63,16 @@ export class HttpConnection {
     return this.#rest.toString("latin1");
   }
 
+  /** Says that nothing more will be written. */
+  end(): void {
+    this.#socket.end();
+  }
+
+  /** Cuts the connection in the middle of whatever there is. */
+  reset(): void {
+    this.#socket.resetAndDestroy();
+  }
+
   destroy(): void {
     this.#socket.destroy();
   }

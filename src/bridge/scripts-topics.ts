@@ -1,9 +1,9 @@
 // The scripts that give publications their positions, keep them, and tell what was missed; each is atomic.
 //
 // The keys of a topic: meta (hash: e epoch, s offset, r replid of the Redis the epoch began at, b offset at which it began,
-// p epoch before, y bytes in the stream, f forgotten offset, n:<instance> the last batch of each publishing instance), stream
-// (one entry per batch, its id the batch's last offset), ledger (list: offset, bytes and age of each entry, so that trimming
-// reads no entry), values, offsets and removals of mode `latest`. Time is always the caller's.
+// p epoch before, y bytes in the stream, x when its end was put off, f forgotten offset, n:<instance> the last batch of each
+// publishing instance), stream (one entry per batch, its id the batch's last offset), ledger (list: offset, bytes and age of
+// each entry, so that trimming reads no entry), values, offsets and removals of mode `latest`. Time is always the caller's.
 
 /**
  * Offsets are Lua's doubles, whose own text has 14 digits. INFO names the replid, which changes with each restart, promotion
@@ -14,11 +14,15 @@ local function int(n) return string.format('%.0f', n) end
 local function replid()
   return string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)')
 end
+-- What the topic's meta holds; \`field\` is one more of its fields.
+local function read(meta, field)
+  return redis.call('HMGET', meta, 'e', 's', 'r', 'b', 'p', 'y', 'x', field or 'f')
+end
 -- Where the topic stands, under a new epoch if need be. What outlived its meta belongs to no epoch and goes.
-local function open(meta, epoch, others)
-  local m = redis.call('HMGET', meta, 'e', 's', 'r', 'b', 'p')
+local function open(meta, m, epoch, others)
   local r = replid()
   local t = { e = m[1], s = tonumber(m[2] or '0'), b = tonumber(m[4] or '0'), p = m[5] or '' }
+  t.y, t.x = tonumber(m[6] or '0'), tonumber(m[7] or '0')
   if not t.e then
     redis.call('DEL', unpack(others))
     t.e, t.s, t.b, t.p = epoch, 0, 0, ''
@@ -37,23 +41,22 @@ end
  * are beyond the bytes. The ledger ends before the stream where it was lost: then nothing is known of it, and it goes.
  */
 const trimming = `
-local function trim(meta, stream, ledger, s, bytes, size, ttl, maxBytes, now)
+-- What the entries have in bytes after it, and the least offset that still has one, if that changed.
+local function trim(stream, ledger, s, bytes, size, ttl, maxBytes, now)
   local least
   while true do
     local head = redis.call('LINDEX', ledger, 0)
     if not head then
       redis.call('DEL', stream)
-      return 0
+      return 0, nil
     end
     local last, length, at = string.match(head, '^(%d+) (%d+) (%-?%d+)$')
     last = tonumber(last)
-    if last > s - size and bytes <= maxBytes and tonumber(at) + ttl > now then break end
+    if last > s - size and bytes <= maxBytes and tonumber(at) + ttl > now then return bytes, least end
     redis.call('LPOP', ledger)
     bytes = bytes - tonumber(length)
-    least = last + 1
+    least = int(last + 1) .. '-0'
   end
-  if least then redis.call('XTRIM', stream, 'MINID', int(least) .. '-0') end
-  return bytes
 end
 `;
 
@@ -123,12 +126,15 @@ local meta, lease = KEYS[1], KEYS[2]
 local instance, batch, now, ttl = ARGV[1], tonumber(ARGV[3]), ARGV[4], ARGV[6]
 if redis.call('GET', lease) ~= ARGV[2] then return { 0 } end
 local field = 'n:' .. instance
-local before = redis.call('HGET', meta, field)
-local done = executed(before, batch)
+local m = read(meta, field)
+local done = executed(m[8], batch)
 if done then return done end
-local t = open(meta, ARGV[5], { unpack(KEYS, 3) })
-if not before then forgetRecords(meta, tonumber(now)) end
+local t = open(meta, m, ARGV[5], { unpack(KEYS, 3) })
+if not m[8] then forgetRecords(meta, tonumber(now)) end
 local first = t.s + 1
+-- Ends are put off now and then, since that costs as much as writing: they are a minute later than they need be.
+local isStale = math.abs(tonumber(now) - t.x) >= 30000
+if isStale then t.x = tonumber(now) end
 `;
 
 const idempotency = `
@@ -170,19 +176,24 @@ if #ARGV > 16 then
   count, body = #items, arrayHead(#items) .. table.concat(items)
 end
 local s = t.s + count
-local bytes = tonumber(redis.call('HGET', meta, 'y') or '0')
+local bytes = t.y
 if count > 0 then
   local payload = envelope(ARGV[8], t.e, first, body)
-  redis.call('XADD', KEYS[3], int(s) .. '-0', 'd', payload)
   redis.call('RPUSH', KEYS[4], int(s) .. ' ' .. #payload .. ' ' .. oldest)
-  bytes = trim(meta, KEYS[3], KEYS[4], s, bytes + #payload, size, keepMs, maxBytes, tonumber(now))
-  -- Longer than the rule: it is the caller's clock that judges, and this one only cleans up.
-  redis.call('PEXPIRE', KEYS[3], int(keepMs + 60000))
-  redis.call('PEXPIRE', KEYS[4], int(keepMs + 60000))
+  local kept, least = trim(KEYS[3], KEYS[4], s, bytes + #payload, size, keepMs, maxBytes, tonumber(now))
+  if least then redis.call('XADD', KEYS[3], 'MINID', least, int(s) .. '-0', 'd', payload)
+  elseif kept > 0 then redis.call('XADD', KEYS[3], int(s) .. '-0', 'd', payload) end
+  if isStale or bytes == 0 then
+    -- It is the caller's clock that judges an entry's age, and this one only cleans up.
+    redis.call('PEXPIRE', KEYS[3], int(keepMs + 60000))
+    redis.call('PEXPIRE', KEYS[4], int(keepMs + 60000))
+  end
+  bytes = kept
   redis.call('PUBLISH', ARGV[7], payload)
 end
-redis.call('HSET', meta, 's', int(s), 'y', int(bytes), field, record(ARGV[3], t.e, first, count, now, outcomes))
-redis.call('PEXPIRE', meta, ttl)
+redis.call('HSET', meta, 's', int(s), 'y', int(bytes), 'x', int(t.x),
+  field, record(ARGV[3], t.e, first, count, now, outcomes))
+if isStale then redis.call('PEXPIRE', meta, ttl) end
 return { 1, t.e, first, count, outcomes }
 `;
 
@@ -219,10 +230,14 @@ local accepted = #items
 local s = t.s + accepted
 if accepted > 0 then
   redis.call('PUBLISH', ARGV[7], envelope(ARGV[8], t.e, first, arrayHead(accepted) .. table.concat(items)))
-  for i = 3, 5 do redis.call('PEXPIRE', KEYS[i], ttl) end
+  -- A key that was gone and came back has no end.
+  if isStale or redis.call('PTTL', values) < 0 or redis.call('PTTL', removals) == -1 then
+    for i = 3, 5 do redis.call('PEXPIRE', KEYS[i], ttl) end
+  end
 end
-redis.call('HSET', meta, 's', int(s), field, record(ARGV[3], t.e, first, accepted, now, outcomes))
-redis.call('PEXPIRE', meta, ttl)
+redis.call('HSET', meta, 's', int(s), 'x', int(t.x),
+  field, record(ARGV[3], t.e, first, accepted, now, outcomes))
+if isStale then redis.call('PEXPIRE', meta, ttl) end
 return { 1, t.e, first, accepted, outcomes }
 `;
 
@@ -267,7 +282,7 @@ end
  * told too: whoever misses it was there when it was published.
  */
 const followStream = `${prelude}${reading}
-local t = open(KEYS[1], ARGV[1], { KEYS[2], KEYS[3] })
+local t = open(KEYS[1], read(KEYS[1]), ARGV[1], { KEYS[2], KEYS[3] })
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 local since, after, found = ARGV[3], tonumber(ARGV[4]), {}
 if since ~= '' then
@@ -283,7 +298,7 @@ return { t.e, t.s, t.b, t.p, found }
  * all of them where the caller may know a key that is gone.
  */
 const followLatest = `${prelude}${forgetting}
-local t = open(KEYS[1], ARGV[1], { KEYS[2], KEYS[3], KEYS[4] })
+local t = open(KEYS[1], read(KEYS[1]), ARGV[1], { KEYS[2], KEYS[3], KEYS[4] })
 forget(KEYS[1], KEYS[2], KEYS[3], KEYS[4], tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]))
 for i = 1, 4 do redis.call('PEXPIRE', KEYS[i], ARGV[2]) end
 local forgotten = tonumber(redis.call('HGET', KEYS[1], 'f') or '0')
@@ -307,18 +322,20 @@ return { t.e, t.s, t.b, t.p, forgotten, whole and 1 or 0, found }
  * kept, now. The reply: {epoch, offset, entries}. Nothing is stored for a topic that is not there.
  */
 const history = `${prelude}${trimming}${reading}
-if redis.call('EXISTS', KEYS[1]) == 0 then return { ARGV[1], 0, {} } end
-local t = open(KEYS[1], ARGV[1], { KEYS[2], KEYS[3] })
+local m = read(KEYS[1])
+if not m[1] then return { ARGV[1], 0, {} } end
+local t = open(KEYS[1], m, ARGV[1], { KEYS[2], KEYS[3] })
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 local size, limit = tonumber(ARGV[6]), tonumber(ARGV[4])
-local bytes = tonumber(redis.call('HGET', KEYS[1], 'y') or '0')
-local kept = trim(KEYS[1], KEYS[2], KEYS[3], t.s, bytes, size, tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9]))
-if kept ~= bytes then redis.call('HSET', KEYS[1], 'y', int(kept)) end
-local least = math.max(0, t.s - size)
+local keepMs, keptBytes, now = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
+local bytes, least = trim(KEYS[2], KEYS[3], t.s, t.y, size, keepMs, keptBytes, now)
+if least then redis.call('XTRIM', KEYS[2], 'MINID', least) end
+if bytes ~= t.y then redis.call('HSET', KEYS[1], 'y', int(bytes)) end
+local from = math.max(0, t.s - size)
 if ARGV[3] == '' then
-  return { t.e, t.s, newestEntries(KEYS[2], math.max(least, t.s - limit), tonumber(ARGV[5])) }
+  return { t.e, t.s, newestEntries(KEYS[2], math.max(from, t.s - limit), tonumber(ARGV[5])) }
 end
-local after = math.max(least, tonumber(ARGV[3]))
+local after = math.max(from, tonumber(ARGV[3]))
 if after >= t.s or limit < 1 then return { t.e, t.s, {} } end
 return { t.e, t.s, entriesAfter(KEYS[2], after, limit, tonumber(ARGV[5])) }
 `;

@@ -64,6 +64,8 @@ export function testInstances(fixture: Fixture): void {
     ]);
     await b.ask(b.instances.release(1));
     expect(await read()).toEqual([["a", entry]]);
+    await b.ask(b.instances.fence(2, leaseMs));
+    expect(await read()).toEqual([["a", entry]]);
   });
 
   test("shows that an entry is there which it cannot read", async () => {

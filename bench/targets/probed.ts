@@ -69,7 +69,7 @@ export async function startProbed(
         resolve((JSON.parse(line) as { answer: T }).answer);
       };
       lines.on("line", listen);
-      child.once("exit", () => reject(new Error("the server ended")));
+      void ended.then(() => reject(new Error("the server ended")));
       child.stdin?.write(`${question}\n`);
     });
 

@@ -34,7 +34,10 @@ export interface TopicLog {
   readonly next: number;
   /** The cursor of a subscriber who joins without a position. */
   readonly start: number;
-  /** Appends the publication that follows the present position. Throws when it is another one: the bridge broke its word. */
+  /**
+   * Appends the publication that follows the present position; in `latest` there may be a hole before it. Throws when it is
+   * another one: the bridge broke its word.
+   */
   append(item: TopicItem, publication: PositionedPublication): void;
   /**
    * Continues at another position, which an item of the log announces. `values`: of a `latest` topic, all that it has now, and

@@ -62,7 +62,8 @@ export interface HistoryPage extends Position {
  *
  * For a topic the node joins: after `joined` with position p, the first `deliver` begins at p.offset + 1 and each continues
  * where the last one ended, until `reset` names another position to continue from. The bridge drops doubles, fills holes from
- * history, and calls `reset` only when it cannot.
+ * history, and calls `reset` only when it cannot. In mode `latest` offsets only rise: a bridge that missed some delivers the
+ * newest value of each key that changed, and what those values overtook is a hole.
  */
 export interface BridgeEvents extends PresenceEvents {
   /**

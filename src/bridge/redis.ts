@@ -75,7 +75,8 @@ export class RedisBridge implements Bridge {
   readonly #store: Store;
   readonly #instances: InstanceStore;
   readonly #ids: (string | undefined)[];
-  readonly #placed = Promise.withResolvers<Rendezvous>();
+  /** Those who wait until all ids are known. */
+  readonly #unplaced: (() => void)[] = [];
   #placement: Rendezvous | undefined;
   #node: BridgeEvents | undefined;
   #isAlive = false;
@@ -246,7 +247,7 @@ export class RedisBridge implements Bridge {
   /** A shard may be used once all ids are known, which say where topics are, and no other node says otherwise. */
   async #admit(index: number, id: string, ask: Ask): Promise<void> {
     this.#identify(index, id);
-    await this.#placed.promise;
+    if (!this.#placement) await new Promise<void>((resolve) => this.#unplaced.push(resolve));
     const own: RegistryEntry = { modes: this.#options.namespaces, shards: this.#ids as string[] };
     // Before it is written that this node is here, or others would find the conflict too, and refuse to go on.
     this.#compare(own, await ask(this.#instances.readRegistry()));
@@ -272,7 +273,7 @@ export class RedisBridge implements Bridge {
     this.#ids[index] = id;
     if (this.#placement || this.#ids.includes(undefined)) return;
     this.#placement = new Rendezvous(this.#ids as string[]);
-    this.#placed.resolve(this.#placement);
+    for (const go of this.#unplaced.splice(0)) go();
   }
 }
 

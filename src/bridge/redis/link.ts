@@ -205,11 +205,14 @@ export class Link {
     const { clock, instances } = this.#options;
     const pair = this.#pair;
     if (pair && this.#isConnected) {
-      const { promise: late, resolve } = Promise.withResolvers<void>();
-      const cancel = clock.after(releaseTimeoutMs, resolve);
-      const released = this.#run(pair, [instances.release(this.#fence).call]).then(ignore, ignore);
-      await Promise.race([released, late]);
-      cancel();
+      await new Promise<void>((resolve) => {
+        const cancel = clock.after(releaseTimeoutMs, resolve);
+        const released = () => {
+          cancel();
+          resolve();
+        };
+        this.#run(pair, [instances.release(this.#fence).call]).then(released, released);
+      });
     }
     if (pair) this.#end(pair, "closed by this node");
   }
@@ -220,8 +223,8 @@ export class Link {
     pair.commands = commands;
     pair.subscriptions = subscriptions;
     await this.#takeFence(pair);
-    const id = await this.#soon(pair, this.#ask(pair, instances.claimId(this.#shardId ?? newId())));
-    await this.#soon(pair, subscriptions.subscribe([keys.control, keys.probe(instance)]));
+    const id = await this.#soon(this.#ask(pair, instances.claimId(this.#shardId ?? newId())));
+    await this.#soon(subscriptions.subscribe([keys.control, keys.probe(instance)]));
     this.#keepUp(pair);
     await events.admit(id, (operation) => this.#ask(pair, operation));
     if (pair.isOver) return;
@@ -248,7 +251,7 @@ export class Link {
   async #takeFence(pair: Pair): Promise<void> {
     const { instances, timing } = this.#options;
     const fence = this.#fence + 1;
-    const isGranted = await this.#soon(pair, this.#ask(pair, instances.fence(fence, timing.leaseMs)));
+    const isGranted = await this.#soon(this.#ask(pair, instances.fence(fence, timing.leaseMs)));
     if (!isGranted) throw new Error("another node has this instance's lease");
     this.#fence = fence;
   }
@@ -334,16 +337,12 @@ export class Link {
   }
 
   /** While a link is set up nobody probes it yet. */
-  async #soon<Result>(pair: Pair, work: Promise<Result>): Promise<Result> {
+  #soon<Result>(work: Promise<Result>): Promise<Result> {
     const { clock, timing } = this.#options;
-    const { promise: late, reject } = Promise.withResolvers<never>();
-    const cancel = clock.after(timing.connectTimeoutMs, () => reject(new Error("Redis does not answer")));
-    try {
-      return await Promise.race([work, late]);
-    } finally {
-      cancel();
-      if (pair.isOver) work.catch(ignore);
-    }
+    return new Promise((resolve, reject) => {
+      const cancel = clock.after(timing.connectTimeoutMs, () => reject(new Error("Redis does not answer")));
+      work.finally(cancel).then(resolve, reject);
+    });
   }
 
   #fail(pair: Pair, reason: string, failure: unknown): void {

@@ -41,10 +41,13 @@ export class PresenceTeller {
 
   /** Tells what there is, if that can be done soon, and then nothing more. */
   async close(): Promise<void> {
-    const { promise: late, resolve } = Promise.withResolvers<void>();
-    const stopDeadline = this.#clock.after(closeMs, resolve);
-    await Promise.race([this.#tell(), late]);
-    stopDeadline();
+    await new Promise<void>((resolve) => {
+      const stopDeadline = this.#clock.after(closeMs, resolve);
+      void this.#tell().then(() => {
+        stopDeadline();
+        resolve();
+      });
+    });
     this.#stopRetry?.();
     this.#isClosed = true;
   }

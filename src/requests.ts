@@ -1,11 +1,10 @@
 // What each client frame does: checks access, size and mode, then asks hub, bridge or application, and answers.
 
 import { Access } from "./access.ts";
-import type { Application, CallHandler } from "./application.ts";
+import type { Application } from "./application.ts";
 import type { Claims } from "./auth.ts";
-import type { Bridge, Publication } from "./bridge/bridge.ts";
-import { withDeadline } from "./deadline.ts";
-import type { Payload } from "./engine/engine.ts";
+import type { Bridge, Position, Publication } from "./bridge/bridge.ts";
+import { Calls } from "./calls.ts";
 import { FanwireError } from "./errors.ts";
 import { historyAnswer } from "./history-answer.ts";
 import type { Hub } from "./hub.ts";
@@ -17,10 +16,8 @@ import { checkPublication, checkSize, scopedKey } from "./publication-rules.ts";
 import { checkFormat, checkHistory, checkPresence } from "./reading-rules.ts";
 import type { Joined } from "./recovery.ts";
 import type { Session } from "./session.ts";
-import { checkData, copyData, type DataRule } from "./wire/data.ts";
-import { payloadBytes } from "./wire/format.ts";
+import { checkData } from "./wire/data.ts";
 import type {
-  CallFrame,
   ClientFrame,
   HistoryFrame,
   Mode,
@@ -31,9 +28,6 @@ import type {
   UnsubscribeFrame,
 } from "./wire/frames.ts";
 import { publicationOf } from "./wire/message.ts";
-
-/** Up to here an answer waits for no other: all of a connection's requests in flight, answered so, fit its buffer. */
-const smallAnswerBytes = 1024;
 
 export interface RequestsOptions {
   readonly hub: Hub;
@@ -50,12 +44,12 @@ export class Requests {
   readonly accepted: Record<Mode, number> = { volatile: 0, stream: 0, latest: 0 };
   readonly #options: RequestsOptions;
   readonly #access: Access;
-  readonly #calls: ReadonlyMap<string, CallHandler>;
+  readonly #calls: Calls;
 
   constructor(options: RequestsOptions) {
     this.#options = options;
     this.#access = new Access(options.application, options.limits);
-    this.#calls = new Map(Object.entries(options.application.calls ?? {}));
+    this.#calls = new Calls(options);
   }
 
   /** Throws FanwireError. */
@@ -91,7 +85,7 @@ export class Requests {
         this.#refresh(session, frame);
         break;
       case "call":
-        this.#call(session, frame);
+        this.#concurrently(session, frame.id, this.#calls.begin(session, frame));
         break;
     }
   }
@@ -175,18 +169,31 @@ export class Requests {
       return;
     }
     const key = scopedKey(session.userId, frame.idempotencyKey);
-    // The bridge keeps the order of the calls: nothing has to wait for its answer.
-    this.#options.bridge.publish(frame.topic, publication, key).then(
-      ({ epoch, offset }) => {
-        this.accepted[mode] += 1;
-        session.leave();
-        session.reply(frame.id, { epoch, offset });
-      },
-      (failure: unknown) => {
-        session.leave();
-        session.fail(frame.id, this.#asFanwireError(failure));
-      },
-    );
+    let answer: Position | Promise<Position>;
+    try {
+      // The bridge keeps the order of the calls: nothing has to wait for its answer.
+      answer = this.#options.bridge.publish(frame.topic, publication, key);
+    } catch (failure) {
+      this.#refused(session, frame, failure);
+      return;
+    }
+    if (answer instanceof Promise) {
+      answer.then(
+        (position) => this.#accepted(session, frame, mode, position),
+        (failure: unknown) => this.#refused(session, frame, failure),
+      );
+    } else this.#accepted(session, frame, mode, answer);
+  }
+
+  #accepted(session: Session, frame: PublishFrame, mode: Mode, { epoch, offset }: Position): void {
+    this.accepted[mode] += 1;
+    session.leave();
+    session.reply(frame.id, { epoch, offset });
+  }
+
+  #refused(session: Session, frame: PublishFrame, failure: unknown): void {
+    session.leave();
+    session.fail(frame.id, this.#asFanwireError(failure));
   }
 
   #history(session: Session, frame: HistoryFrame): void {
@@ -255,45 +262,6 @@ export class Requests {
     }
   }
 
-  #call(session: Session, frame: CallFrame): void {
-    const handler = this.#calls.get(frame.method);
-    if (!handler) {
-      throw new FanwireError(
-        "unknown-method",
-        `There is no call ${JSON.stringify(frame.method.slice(0, 64))}.`,
-      );
-    }
-    const { maxDataDepth: maxDepth, maxDataValues: maxValues } = this.#options.limits;
-    const rule = { maxDepth, maxValues, binary: session.format.binary };
-    checkData(frame.data, rule);
-    this.#concurrently(session, frame.id, async () => {
-      const abort = session.startCall();
-      let answer: Payload | undefined;
-      try {
-        const { callTimeoutMs, recoveryChunkBytes } = this.#options.limits;
-        const context = contextOf(session, abort.signal);
-        const work = Promise.resolve().then(() => handler(frame.data, context));
-        const result = await withDeadline(work, callTimeoutMs, () => {
-          return new FanwireError("timeout", `${frame.method} did not answer within ${callTimeoutMs} ms.`);
-        });
-        answer = encodeResult(session, frame.id, copyResult(result, rule), recoveryChunkBytes);
-      } catch (failure) {
-        throw this.#callFailure(frame.method, failure);
-      } finally {
-        session.endCall(abort);
-      }
-      if (answer === undefined) return;
-      if (payloadBytes(answer) <= smallAnswerBytes) session.sendEncoded(answer);
-      else await session.answerLarge(async () => session.sendEncoded(answer));
-    });
-  }
-
-  #callFailure(method: string, failure: unknown): FanwireError {
-    if (failure instanceof FanwireError) return failure;
-    this.#options.log.error("call-failed", { method, error: failure });
-    return new FanwireError("call-failed", `${method} failed.`);
-  }
-
   #checkTopicCount(session: Session, topic: string): void {
     const most = this.#options.limits.maxTopicsPerConnection;
     if (session.subscriptions.size >= most && !session.subscriptions.has(topic)) {
@@ -343,33 +311,6 @@ export class Requests {
 function subscribed(topic: string, joined: Joined): Readonly<Record<string, unknown>> {
   const { position, ...rest } = joined;
   return { topic, ...position, ...rest };
-}
-
-/** What a handler returned, as `data`. That it cannot travel is the handler's fault, not that of the caller's own data. */
-function copyResult(result: unknown, rule: DataRule): unknown {
-  try {
-    return result === undefined ? null : copyData(result, rule);
-  } catch (cause) {
-    throw new Error("What the handler returned is not data.", { cause });
-  }
-}
-
-/** The `ok` with a result, if one is asked for. One too large for a socket's buffer to take is the handler's fault as well. */
-function encodeResult(
-  session: Session,
-  id: number | undefined,
-  data: unknown,
-  mostBytes: number,
-): Payload | undefined {
-  if (id === undefined) return undefined;
-  const answer = session.format.encode({ type: "ok", id, data });
-  const bytes = payloadBytes(answer);
-  if (bytes > mostBytes) throw new Error(`What the handler returned has ${bytes} of ${mostBytes} bytes.`);
-  return answer;
-}
-
-function contextOf(session: Session, signal: AbortSignal) {
-  return { userId: session.userId, sessionId: session.id, info: session.claims.info, signal };
 }
 
 interface Request {

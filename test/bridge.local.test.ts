@@ -100,7 +100,9 @@ describe("the store of a single node", () => {
     await bridge.start(deaf);
     for (let topic = 1; topic <= 20; topic++) await bridge.join(`room:${topic}`);
     expect(bridge.join("room:21")).rejects.toMatchObject({ code: "unavailable" });
-    expect(bridge.publish("room:21", publication)).rejects.toMatchObject({ code: "unavailable" });
+    expect(() => bridge.publish("room:21", publication)).toThrow(
+      expect.objectContaining({ code: "unavailable" }),
+    );
     await bridge.join("game:1");
     bridge.leave("room:7");
     await bridge.join("room:21");
@@ -163,7 +165,7 @@ describe("the store of a single node", () => {
     await bridge.join("ticker:1");
     for (const key of ["a", "b", "c"]) await bridge.publish("ticker:1", { ...large(), key });
     const more = () => bridge.publish("ticker:2", { ...large(), key: "d" });
-    expect(more()).rejects.toMatchObject({ code: "unavailable" });
+    expect(more).toThrow(expect.objectContaining({ code: "unavailable" }));
     bridge.leave("ticker:1");
     clock.now += 1000;
     expect((await more()).offset).toBe(1);
@@ -206,7 +208,9 @@ describe("the store of a single node", () => {
     await bridge.join("ticker:1");
     await bridge.publish("ticker:1", { ...large(), key: "a" });
     const small = { data: 0, timestamp: 0, key: "b" };
-    expect(bridge.publish("ticker:1", small, "x".repeat(128))).rejects.toMatchObject({ code: "unavailable" });
+    expect(() => bridge.publish("ticker:1", small, "x".repeat(128))).toThrow(
+      expect.objectContaining({ code: "unavailable" }),
+    );
     expect((await bridge.publish("ticker:1", small)).offset).toBe(2);
     await bridge.close();
   });

@@ -115,13 +115,14 @@ export interface Bridge extends Presence {
   /** Ends delivery of a topic, at once. */
   leave(topic: string): void;
   /**
-   * Appends to the topic's history and hands the publication to every node that joined, this one included. The publication is
+   * Appends to the topic's history and hands the publication to every node that joined, this one included. A bridge that has the
+   * answer at once gives it at once, and throws where it fails: a promise per publication is a good part of what one costs. The publication is
    * the bridge's own from then on. Publications one
-   * node makes to one topic keep the order of the calls. The publication is delivered here before the promise resolves.
+   * node makes to one topic keep the order of the calls. The publication is delivered here before the answer is there.
    *
    * `idempotencyKey`: a second publication of the topic under the same key is not made; it answers the first one's position.
    */
-  publish(topic: string, publication: Publication, idempotencyKey?: string): Promise<Position>;
+  publish(topic: string, publication: Publication, idempotencyKey?: string): Position | Promise<Position>;
   /** Hands a volatile publication to the other nodes that joined; at most once, nothing kept, never throws. */
   relay(topic: string, publication: Publication): void;
   /**

@@ -90,7 +90,7 @@ export class LocalBridge implements Bridge {
     if (!this.#volatile.delete(topic)) this.#store.setJoined(topic, false);
   }
 
-  async publish(topic: string, publication: Publication, idempotencyKey?: string): Promise<Position> {
+  publish(topic: string, publication: Publication, idempotencyKey?: string): Position {
     const now = this.#options.now();
     const stored = this.#store.use(topic, now);
     const first = idempotencyKey === undefined ? undefined : stored.accepted?.get(idempotencyKey, now);

@@ -2,8 +2,8 @@
 
 import type { Mode } from "../wire/frames.ts";
 import { isName } from "./envelope.ts";
-import type { Operation } from "./store.ts";
 import type { StoreKeys } from "./store-keys.ts";
+import type { Operation } from "./store-reply.ts";
 import * as replies from "./store-reply.ts";
 
 /** What a node tells of itself, so that others can see whether they belong together. */

@@ -2,9 +2,11 @@
 
 export class StoreKeys {
   readonly #prefix: string;
+  readonly #channels: string;
 
   constructor(prefix: string) {
     this.#prefix = prefix;
+    this.#channels = `${prefix}t:`;
   }
 
   meta(topic: string): string {
@@ -40,13 +42,12 @@ export class StoreKeys {
   }
 
   channel(topic: string): string {
-    return `${this.#prefix}t:${topic}`;
+    return this.#channels + topic;
   }
 
   /** The topic of a channel, or undefined for a channel that is not a topic's. */
   topicOf(channel: string): string | undefined {
-    const start = this.#prefix.length + 2;
-    return channel.startsWith("t:", this.#prefix.length) ? channel.slice(start) : undefined;
+    return channel.startsWith(this.#channels) ? channel.slice(this.#channels.length) : undefined;
   }
 
   get control(): string {

@@ -1,9 +1,9 @@
 // Reading what Redis replied: anybody may have written there, so nothing of it is taken for granted.
 
-import { RedisError, type Reply } from "./connection.ts";
+import { type Call, RedisError, type Reply } from "./connection.ts";
 
 /** A call and how its reply is read. */
-export interface Operation<Call, Result> {
+export interface Operation<Result> {
   readonly call: Call;
   /** Throws RedisError for a refused call, and for a reply that is not one of ours (`code` MALFORMED). */
   parse(reply: Reply | RedisError | undefined): Result;

@@ -2,7 +2,7 @@
 // of things; store-instances.ts does the same for leases and the registry.
 
 import type { HistoryPage, Position, PositionedPublication, Publication, Retention } from "./bridge.ts";
-import type { Call, RedisError, Reply } from "./connection.ts";
+import type { Call, Reply } from "./connection.ts";
 import {
   decodeEnvelope,
   isName,
@@ -15,6 +15,7 @@ import {
   unpackPublication,
 } from "./envelope.ts";
 import type { StoreKeys } from "./store-keys.ts";
+import type { Operation } from "./store-reply.ts";
 import * as replies from "./store-reply.ts";
 
 export interface StoreOptions {
@@ -28,7 +29,7 @@ export interface StoreOptions {
   readonly newEpoch: () => string;
 }
 
-export type Operation<Result> = replies.Operation<Call, Result>;
+export type { Operation };
 
 /** A publication that waits to be sent: packed once, when it was accepted. */
 export interface Outgoing {
@@ -343,5 +344,3 @@ function valuesIn(fields: readonly Reply[]): readonly PositionedPublication[] {
   }
   return values;
 }
-
-export type { RedisError };

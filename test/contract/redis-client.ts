@@ -1,7 +1,7 @@
 // One node's view of the Redis under test, and what the suite's parts have in common; knows no test.
 
 import type { Publication, Retention } from "../../src/bridge/bridge.ts";
-import type { Call, Connect, ConnectionHandlers, RedisConnection } from "../../src/bridge/connection.ts";
+import type { Connect, ConnectionHandlers, RedisConnection } from "../../src/bridge/connection.ts";
 import { type Appended, type Batch, outgoing, Store } from "../../src/bridge/store.ts";
 import { InstanceStore } from "../../src/bridge/store-instances.ts";
 import { StoreKeys } from "../../src/bridge/store-keys.ts";
@@ -62,7 +62,7 @@ export class RedisClient implements ConnectionHandlers {
     this.#changed();
   }
 
-  async ask<Result>({ call, parse }: Operation<Call, Result>): Promise<Result> {
+  async ask<Result>({ call, parse }: Operation<Result>): Promise<Result> {
     const [reply] = await this.connection.run([call]);
     return parse(reply);
   }

@@ -106,6 +106,37 @@ export const limitRules = {
   ),
   idempotencyTtlMs: limit(300_000, 10, 7 * dayMs, "How long an idempotency key is remembered."),
   maxIdempotencyKeys: limit(10_000, 1, 10_000_000, "Idempotency keys remembered per topic."),
+  publishTimeoutMs: limit(
+    5000,
+    100,
+    600_000,
+    "How long Redis may take to accept a publication, or a node to join a topic, before the request fails.",
+  ),
+  maxQueuedPublications: limit(
+    10_000,
+    1,
+    10_000_000,
+    "Publications of this node that may wait for Redis; one more is refused `unavailable`.",
+  ),
+  maxQueuedBytes: limit(64 * mib, mib, 64 * 1024 * mib, "Bytes of them."),
+  redisTimeoutMs: limit(
+    3000,
+    300,
+    600_000,
+    "How long Redis may take to let a node in, or a probe to come back, before the connection counts as lost.",
+  ),
+  leaseMs: limit(
+    15_000,
+    1000,
+    3_600_000,
+    "After this time the other nodes take one of which nothing is heard for dead; it renews three times as often.",
+  ),
+  positionTtlMs: limit(
+    dayMs,
+    60_000,
+    365 * dayMs,
+    "How long Redis keeps the position, and what goes with it, of a topic that nobody uses.",
+  ),
   presenceGraceMs: limit(
     5000,
     0,
@@ -178,6 +209,11 @@ export function contradiction(
   }
   if (jwksCooldownMs > jwksRefreshMs) {
     return { name: "jwksCooldownMs", bound: `at most jwksRefreshMs, which is ${jwksRefreshMs}` };
+  }
+  const { redisTimeoutMs, leaseMs } = limits;
+  if (leaseMs < 2 * redisTimeoutMs) {
+    // Else one slow renewal would have the others believe that the node is dead.
+    return { name: "leaseMs", bound: `at least ${2 * redisTimeoutMs} (2 redisTimeoutMs)` };
   }
   if (drainExitMs <= drainCloseMs) {
     return { name: "drainExitMs", bound: `more than drainCloseMs, which is ${drainCloseMs}` };

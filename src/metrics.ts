@@ -1,6 +1,7 @@
 // What a node tells Prometheus: one table of all metrics. The rooms count in plain fields of their own, and this reads them
 // when it is asked. No label names a topic or a user, so a scrape's size does not depend on how many there are.
 
+import { bridgeRules, type MeasuredBridge } from "./bridge-metrics.ts";
 import { type BufferSampler, socketsPerTick } from "./buffer-sampler.ts";
 import type { ConnectionCounts } from "./connection-counts.ts";
 import type { Connections } from "./connections.ts";
@@ -23,6 +24,8 @@ export interface Measured {
     readonly feeder: Pick<Hub["feeder"], "behindCount" | "resyncsBegun" | "resyncsEnded" | "resets">;
     readonly recovery: Pick<Hub["recovery"], "counts">;
   };
+  /** Absent where topics are in memory. */
+  readonly bridge?: MeasuredBridge | undefined;
   readonly connections: Pick<Connections, "isDraining"> & {
     readonly counts: ConnectionCounts;
     readonly buffers: Pick<BufferSampler, "sumBytes" | "maxBytes">;
@@ -242,6 +245,7 @@ const rules: readonly Rule[] = [
   single("fanwire_bridge_alive", "gauge", "1 while the bridge between nodes is proven alive.", ({ hub }) =>
     Number(hub.bridgeIsAlive),
   ),
+  ...bridgeRules.map((rule): Rule => ({ ...rule, read: ({ bridge }) => (bridge ? rule.read(bridge) : []) })),
   single("fanwire_draining", "gauge", "1 while the node is closing.", ({ connections }) =>
     Number(connections.isDraining),
   ),

@@ -57,6 +57,15 @@ export type NamespaceOptions = NamespaceRules &
 export const logLevels = ["debug", "info", "warn", "error", "silent"] as const;
 export type LogLevel = (typeof logLevels)[number];
 
+/** What lies between nodes. */
+export interface RedisOptions {
+  /** Each an independent Redis: topics are spread over them. They may hold passwords. */
+  readonly urls: readonly string[];
+  readonly prefix: string;
+  /** Whether publications wait, up to their deadline, while Redis is away. */
+  readonly queueWhileAway: boolean;
+}
+
 /** Options after `resolveOptions`: valid, complete and without contradictions. */
 export interface Options {
   readonly host: string;
@@ -78,6 +87,8 @@ export interface Options {
   readonly console: boolean;
   /** As browsers write them in `Origin`. */
   readonly allowedOrigins: readonly string[];
+  /** Absent: this is the only node, and its topics are in its memory. */
+  readonly redis?: RedisOptions;
   /** By name, built-ins included. A map, because `constructor` is a valid name too. */
   readonly namespaces: ReadonlyMap<string, NamespaceOptions>;
   readonly limits: Limits;
@@ -126,6 +137,14 @@ export interface InputOptions {
   /** Default: in development mode only. */
   readonly console?: boolean | undefined;
   readonly allowedOrigins?: readonly string[] | undefined;
+  /** Default: none, and topics in memory. Defaults within: `prefix` `fanwire:`, `queueWhileAway` true. */
+  readonly redis?:
+    | {
+        readonly urls?: readonly string[] | undefined;
+        readonly prefix?: string | undefined;
+        readonly queueWhileAway?: boolean | undefined;
+      }
+    | undefined;
   readonly namespaces?: Readonly<Record<string, NamespaceInput>> | undefined;
   readonly limits?: { readonly [Name in LimitName]?: number | undefined } | undefined;
 }

@@ -1,13 +1,13 @@
 // The library's entry and composition root: wires the rooms into one node and lends it to an application.
 
-import { randomBytes, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { type AdmissionRules, notFound } from "./admission.ts";
 import { createKeyCheck } from "./api/keys.ts";
 import { RequestsUnderWay } from "./api/under-way.ts";
 import { createApi } from "./api.ts";
 import type { Application } from "./application.ts";
-import type { Bridge, Position, Retention } from "./bridge/bridge.ts";
-import { LocalBridge } from "./bridge/local.ts";
+import type { Position } from "./bridge/bridge.ts";
+import { createBridge, measuresOf, type SomeBridge, startBridge } from "./bridging.ts";
 import { developmentMode, resolveOptions } from "./config.ts";
 import { isLoopback } from "./config-authentication.ts";
 import { Connections } from "./connections.ts";
@@ -28,7 +28,6 @@ import { Snapshots } from "./snapshots.ts";
 import { statsOf } from "./stats.ts";
 import { createVerification, type Verification } from "./verification.ts";
 import { version } from "./version.ts";
-import { namespaceOf } from "./wire/topic-name.ts";
 
 export type {
   AccessRequest,
@@ -88,8 +87,9 @@ export interface ServerInput extends InputOptions, Application {
 }
 
 /**
- * Starts a node and resolves when it listens. Rejects with a ConfigError for an option that cannot be used, and with the
- * system's error (`code` `EADDRINUSE` and the like) where it cannot listen.
+ * Starts a node and resolves when it listens, also where Redis is away: then it is not ready until it finds it. Rejects with
+ * a ConfigError for an option that cannot be used, also where Redis refuses the password or the other nodes there are set
+ * differently, and with the system's error (`code` `EADDRINUSE` and the like) where it cannot listen.
  */
 export async function createServer(input: ServerInput = {}): Promise<Server> {
   const { calls, authorize, snapshots, onConnect, onDisconnect, log, ...rest } = input;
@@ -123,7 +123,7 @@ const engineSlack = 2;
 /** @internal One node with all its rooms, on any engine. Benchmarks bring an engine that they time. */
 export class Node implements Server {
   readonly #options: Options;
-  readonly #bridge: Bridge;
+  readonly #bridge: SomeBridge;
   readonly #hub: Hub;
   readonly #connections: Connections;
   readonly #engine: Engine<Session>;
@@ -147,7 +147,7 @@ export class Node implements Server {
     const isDevelopment = developmentMode(options);
     this.#options = options;
     this.#log = log;
-    this.#bridge = createBridge(options, now);
+    this.#bridge = createBridge(options, log);
     const bridge = this.#bridge;
     const snapshots = new Snapshots({ providers: application.snapshots ?? {}, namespaces, limits, log });
     this.#hub = new Hub({
@@ -220,6 +220,7 @@ export class Node implements Server {
       version,
       sinceMs: performance.now(),
       hub: this.#hub,
+      bridge: measuresOf(bridge),
       connections,
       delay: this.#delay,
       accepted: { client: requests.accepted, server: this.#publications.accepted },
@@ -243,7 +244,7 @@ export class Node implements Server {
   async start(): Promise<void> {
     const { nodeId } = this.#options;
     await this.#verification?.start();
-    await this.#bridge.start(this.#hub);
+    await startBridge(this.#bridge, this.#hub, this.#options);
     this.#address = await this.#listen().catch(async (error) => {
       await this.#closeEngines();
       await this.#bridge.close();
@@ -371,26 +372,4 @@ async function refuseTokens(): Promise<never> {
 function after(delayMs: number, work: () => void): void {
   if (delayMs <= 0) setImmediate(work);
   else setTimeout(work, delayMs);
-}
-
-function createBridge(options: Options, now: () => number): Bridge {
-  const { maxStoredTopics, maxStoredBytes, presenceGraceMs } = options.limits;
-  const { idempotencyTtlMs, maxIdempotencyKeys } = options.limits;
-  return new LocalBridge({
-    retention: (topic) => retentionOf(topic, options),
-    maxStoredTopics,
-    maxStoredBytes,
-    idempotencyTtlMs,
-    maxIdempotencyKeys,
-    presenceGraceMs,
-    now,
-    newEpoch: () => randomBytes(4).toString("hex"),
-  });
-}
-
-function retentionOf(topic: string, { namespaces, limits }: Options): Retention {
-  const namespace = namespaces.get(namespaceOf(topic));
-  if (namespace?.mode === "stream") return { mode: "stream", history: namespace.history };
-  if (namespace?.mode !== "latest") return { mode: "volatile" };
-  return { mode: "latest", keyed: { maxKeys: namespace.maxKeys, removalTtlMs: limits.removalTtlMs } };
 }

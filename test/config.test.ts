@@ -49,12 +49,14 @@ describe("defaults", () => {
   });
 
   test("the console is there in development mode, and elsewhere where it is switched on and somebody may see it", () => {
-    const jwtSecret = "a secret of more than thirty-two bytes";
-    expect([resolveOptions({}).console, resolveOptions({ jwtSecret }).console]).toEqual([true, false]);
+    expect([resolveOptions({}).console, resolveOptions({ jwtSecret: secret }).console]).toEqual([
+      true,
+      false,
+    ]);
     expect(resolveOptions({ console: false }).console).toBe(false);
     expect(loadOptions({ FANWIRE_CONSOLE: "false" }, noFile).console).toBe(false);
     for (const who of [{ apiKeys: ["an-api-key-for-tests"] }, { adminPort: 9002 }]) {
-      expect(resolveOptions({ jwtSecret, console: true, ...who }).console).toBe(true);
+      expect(resolveOptions({ jwtSecret: secret, console: true, ...who }).console).toBe(true);
     }
   });
 
@@ -165,7 +167,7 @@ const refusedVariables: [Record<string, string>, string][] = [
   ],
   [{ FANWIRE_CONSOLE: "yes" }, 'FANWIRE_CONSOLE is "yes": must be true or false'],
   [
-    { FANWIRE_CONSOLE: "true", FANWIRE_JWT_SECRET: "a secret of more than thirty-two bytes" },
+    { FANWIRE_CONSOLE: "true", FANWIRE_JWT_SECRET: secret },
     "FANWIRE_CONSOLE is true: must be false where both FANWIRE_API_KEY (apiKeys) and FANWIRE_ADMIN_PORT (adminPort) " +
       "are absent, because nobody could be told the node's state",
   ],

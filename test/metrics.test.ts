@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
+import type { MeasuredBridge } from "../src/bridge-metrics.ts";
 import { noConnections } from "../src/connection-counts.ts";
 import { EventLoopDelay } from "../src/event-loop-delay.ts";
 import { describeMetrics, exposeMetrics, type Measured } from "../src/metrics.ts";
@@ -11,6 +12,23 @@ import { CountingReader } from "./support/counting-reader.ts";
 import { ModelNode } from "./support/model-node.ts";
 import { Scrape } from "./support/scrape.ts";
 
+/** Two Redis, to which nothing has happened. */
+function measuredBridge(): MeasuredBridge {
+  const shard = {
+    link: { isAlive: true, reconnects: 0, roundTripMs: 0 },
+    outbox: { counts: { batches: 0, publications: 0, bytes: 0, repeated: 0 } },
+    relays: { counts: { sent: 0, dropped: 0 } },
+    counts: {
+      malformedEnvelopes: 0,
+      gaps: 0,
+      caughtUp: 0,
+      checks: 0,
+      resets: { epoch: 0, history: 0, inconsistent: 0 },
+    },
+  };
+  return { shards: [shard, shard], budget: { publications: 0, bytes: 0 } };
+}
+
 const text = (node: ModelNode) => {
   const none = { volatile: 0, stream: 0, latest: 0 };
   const measured: Measured = {
@@ -19,6 +37,7 @@ const text = (node: ModelNode) => {
     version,
     sinceMs: performance.now(),
     hub: node.hub,
+    bridge: measuredBridge(),
     connections: { counts: noConnections(), buffers: { sumBytes: 0, maxBytes: 0 }, isDraining: false },
     delay: new EventLoopDelay(),
     accepted: { client: none, server: none },

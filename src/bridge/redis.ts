@@ -62,7 +62,18 @@ export interface RedisBridgeObserver {
   failed(shard: number, reason: string, isConflict: boolean): void;
 }
 
-/** What Redis says to who is not let in: no attempt will help. */
+/** A Redis that does not let this node in: no attempt will help. */
+export class NotLetIn extends Error {
+  /** The place of its address. */
+  readonly shard: number;
+
+  constructor(shard: number, reason: string) {
+    super(reason);
+    this.name = "NotLetIn";
+    this.shard = shard;
+  }
+}
+
 const notLetIn = /^(WRONGPASS|NOAUTH|NOPERM)\b/;
 
 export class RedisBridge implements Bridge {
@@ -80,6 +91,7 @@ export class RedisBridge implements Bridge {
   #placement: Rendezvous | undefined;
   #node: BridgeEvents | undefined;
   #isAlive = false;
+  #isClosed = false;
   #start: { resolve(): void; reject(failure: Error): void } | undefined;
 
   constructor(options: RedisBridgeOptions) {
@@ -97,7 +109,7 @@ export class RedisBridge implements Bridge {
 
   /**
    * As in the contract; where a Redis is away, resolves when that is known. Rejects with a RegistryConflict where this node may
-   * not work with those that are there, and with an Error where Redis does not let it in.
+   * not work with those that are there, and with NotLetIn where a Redis does not let it in.
    */
   start(node: BridgeEvents): Promise<void> {
     this.#node = node;
@@ -155,6 +167,7 @@ export class RedisBridge implements Bridge {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     this.#start?.reject(new Error("the bridge was closed"));
     this.#start = undefined;
     await Promise.all(this.shards.map((shard) => shard.close()));
@@ -187,7 +200,9 @@ export class RedisBridge implements Bridge {
       events: {
         admit: (id, ask) => this.#admit(index, id, ask),
         connected: () => observer.connected(index),
-        lost: (reason) => observer.lost(index, reason),
+        lost: (reason) => {
+          if (!this.#isClosed) observer.lost(index, reason);
+        },
         alive: () => this.#aliveChanged(),
         failed: (reason, failure) => this.#failed(index, reason, failure),
       },
@@ -223,11 +238,13 @@ export class RedisBridge implements Bridge {
 
   #failed(index: number, reason: string, failure: unknown): void {
     const isConflict = failure instanceof RegistryConflict;
-    this.#options.observer.failed(index, reason, isConflict);
     if (this.#start && (isConflict || notLetIn.test(reason))) {
-      this.#start.reject(isConflict ? failure : new Error(reason));
+      // Whoever waits for the start is told, and with that everybody.
+      this.#start.reject(isConflict ? failure : new NotLetIn(index, reason));
       this.#start = undefined;
+      return;
     }
+    this.#options.observer.failed(index, reason, isConflict);
     this.#started();
   }
 

@@ -119,6 +119,7 @@ export function reading(setting: ApiSetting): void {
     const stats = (await setting.api.get("/api/stats")) as Stats;
     expect(stats).toMatchObject({ nodeId: "under-test", version: expect.stringMatching(/^\d+\.\d+\.\d+/) });
     expect(["bun", "uws"]).toContain(stats.engine);
+    expect(stats.bridge).toEqual({ alive: true, redis: 0 });
     expect(stats.uptimeMs).toBeGreaterThanOrEqual(before.uptimeMs);
     expect(stats.connections).toBeGreaterThanOrEqual(2);
     expect(stats.topics.volatile).toBe(before.topics.volatile + 1);
@@ -134,6 +135,7 @@ type Counts = Readonly<Record<"volatile" | "stream" | "latest" | "total", number
 interface Stats {
   readonly engine: string;
   readonly uptimeMs: number;
+  readonly bridge: { readonly alive: boolean; readonly redis: number };
   readonly connections: number;
   readonly topics: Counts;
   readonly subscriptions: Counts;

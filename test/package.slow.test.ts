@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Process, root } from "./support/process.ts";
+import { RedisServer } from "./support/redis-server.ts";
 
 const timeoutMs = 120_000;
 const folder = mkdtempSync(join(tmpdir(), "fanwire-package-"));
@@ -37,8 +38,11 @@ beforeAll(() => {
   writeFileSync(
     join(folder, "application.ts"),
     `import { createServer, type Server } from "fanwire";
+     import { createPublisher, type Publisher } from "fanwire/publisher";
      const server: Server = await createServer({ port: 0, limits: { heartbeatMs: 1000 } });
      const port: number = server.address.port;
+     const publisher: Publisher = await createPublisher({ redis: { urls: ["redis://127.0.0.1:1"] } });
+     await publisher.publish("room:1", 1, { idempotencyKey: "one" });
      // @ts-expect-error There is no such option, and the types have to know.
      await createServer({ prot: port });`,
   );
@@ -61,10 +65,18 @@ async function startsAndStops(engine: string, ...command: string[]): Promise<voi
 
 test("it holds what is needed to run and to read, and nothing else", () => {
   const paths = packed.files.map(({ path }) => path);
-  for (const path of ["dist/main.js", "dist/server.js", "dist/server.d.ts", "README.md", "LICENSE"]) {
+  const needed = [
+    "dist/main.js",
+    "dist/server.js",
+    "dist/server.d.ts",
+    "dist/publisher.js",
+    "redis/redis.conf",
+  ];
+  for (const path of [...needed, "README.md", "LICENSE"]) {
     expect(paths).toContain(path);
   }
-  const plain = /^(package\.json|[A-Z]+(\.md)?|dist\/.*\.(js|d\.ts|js\.map|html|css|svg))$/;
+  const plain =
+    /^(package\.json|[A-Z]+(\.md)?|redis\/redis\.conf|dist\/.*\.(js|d\.ts|js\.map|html|css|svg))$/;
   expect(paths.filter((path) => !plain.test(path))).toEqual([]);
 });
 
@@ -95,6 +107,25 @@ describe("on Bun", () => {
     timeoutMs,
   );
 });
+
+test(
+  "a publisher needs no engine",
+  async () => {
+    await using redis = await RedisServer.start();
+    writeFileSync(
+      join(folder, "publisher.mjs"),
+      `import { createPublisher } from "fanwire/publisher";
+       const publisher = await createPublisher({ redis: { urls: ["${redis.url}"] } });
+       await publisher.publish("room:1", { hello: "world" });
+       await publisher.close();`,
+    );
+    for (const runtime of ["node", bun]) {
+      expect(await start(runtime, "publisher.mjs").exit()).toMatchObject({ code: 0, stderr: "" });
+    }
+    expect(await redis.command("XLEN", "fanwire:h:room:1")).toBe("2");
+  },
+  timeoutMs,
+);
 
 test(
   "on Node.js the command names the missing package, and works once that is installed as it says",

@@ -84,7 +84,9 @@ test("only the process reads the environment and ends itself", () => {
 test("pure rooms have no clock, no chance, no timers and no input or output", () => {
   const wire = sources.filter((path) => path.startsWith("src/wire/"));
   const names = ["topic-log", "grants", "origin", "rate", "limits", "address-group", "inbound-rates"];
-  const store = sources.filter((path) => /^src\/bridge\/(envelope|msgpack-reader|scripts|store)\b/.test(path));
+  const store = sources.filter((path) =>
+    /^src\/bridge\/(envelope|msgpack-reader|scripts|store)\b/.test(path),
+  );
   const pure = [...names.map((name) => `src/${name}.ts`), ...wire, ...store];
   expect(wire.length).toBeGreaterThan(3);
   expect(store.length).toBeGreaterThan(8);

@@ -149,7 +149,7 @@ describe("plain MessagePack", () => {
         expect(codeOf(() => checkData(value, { maxDepth: 8, binary: false }))).toBe("bad-data");
       }
     }
-    const others = { __proto_: 1, ["proto"]: 2, "123456789": 3, __PROTO__: 4 };
+    const others = { __proto_: 1, proto: 2, "123456789": 3, __PROTO__: 4 };
     expect(msgpack.decode(msgpack.encode(others))).toEqual(others);
     checkData(others, { maxDepth: 8, binary: false });
   });

@@ -11,18 +11,18 @@ import {
   packProbe,
   packPublication,
   packRelay,
-  packValue,
   presenceHead,
   publicationsHead,
   unpackPublication,
   unpackValue,
 } from "../src/bridge/envelope.ts";
+import { pack } from "../src/wire/msgpack.ts";
 import { Random } from "./support/random.ts";
 
 /** As the script puts it together. */
 function appended(epoch: unknown, first: unknown, publications: readonly Publication[]): Uint8Array {
   const body = packedArray(publications.map(packPublication));
-  return Buffer.concat([publicationsHead("node-1"), packValue(epoch), packValue(first), body]);
+  return Buffer.concat([publicationsHead("node-1"), pack(epoch), pack(first), body]);
 }
 
 const publication = fc.record(
@@ -101,7 +101,7 @@ describe("an envelope", () => {
     expect(decodeEnvelope(packDisconnect("a", "ann", "banned"))).toEqual({ ...told, reason: "banned" });
     expect(decodeEnvelope(packDisconnect("a", "ann", undefined))).toEqual({ ...told, reason: undefined });
     expect(decodeEnvelope(packProbe("a", 7))).toEqual({ kind: "probe", instance: "a", number: 7 });
-    const presence = Buffer.concat([presenceHead("a"), packValue(3), packValue([["x", null]])]);
+    const presence = Buffer.concat([presenceHead("a"), pack(3), pack([["x", null]])]);
     expect(decodeEnvelope(presence)).toMatchObject({
       kind: "presence",
       instance: "a",
@@ -159,8 +159,8 @@ describe("an envelope", () => {
         [1, 5, "a", 1],
       ],
     ];
-    for (const value of not) expect([value, decodeEnvelope(packValue(value))]).toEqual([value, undefined]);
-    expect(decodeEnvelope(packValue([1, 1, "a", "e", 1, [item]]))).toBeDefined();
+    for (const value of not) expect([value, decodeEnvelope(pack(value))]).toEqual([value, undefined]);
+    expect(decodeEnvelope(pack([1, 1, "a", "e", 1, [item]]))).toBeDefined();
     expect(decodeEnvelope(Buffer.concat([good, Buffer.of(0xc0)]))).toBeUndefined();
     expect(decodeEnvelope(new Uint8Array())).toBeUndefined();
   });

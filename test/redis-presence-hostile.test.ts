@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { packValue, presenceHead } from "../src/bridge/envelope.ts";
+import { presenceHead } from "../src/bridge/envelope.ts";
+import { pack } from "../src/wire/msgpack.ts";
 import { ask, present } from "./support/presence-chaos.ts";
 import { graceMs, three } from "./support/presence-world.ts";
 
@@ -57,7 +58,7 @@ describe("a storm of sessions", () => {
 
 describe("what no node can have written", () => {
   const forged = (instance: string, revision: unknown, changes: unknown) =>
-    Buffer.concat([presenceHead(instance), packValue(revision), packValue(changes)]);
+    Buffer.concat([presenceHead(instance), pack(revision), pack(changes)]);
   const arrival = ["9", "eve", 1, { of: "eve" }];
 
   test.each([
@@ -110,7 +111,7 @@ describe("what no node can have written", () => {
     a.enter(topic, "1", "ann");
     await world.settle();
     world.hash(`f:pm:a:${topic}`).set("2", Buffer.from("no MessagePack"));
-    world.hash(`f:pm:a:${topic}`).set("3", packValue([7]));
+    world.hash(`f:pm:a:${topic}`).set("3", pack([7]));
     world.hash(`f:p:${topic}`).set("a b", Buffer.from("7"));
     world.set("f:L").add("a b");
     world.stored.strings.set("f:l:a b", "1");

@@ -2,11 +2,12 @@
 
 import { describe, expect, test } from "bun:test";
 import { RedisError, type Reply } from "../src/bridge/connection.ts";
-import { packedArray, packPublication, packValue, publicationsHead } from "../src/bridge/envelope.ts";
+import { packedArray, packPublication, publicationsHead } from "../src/bridge/envelope.ts";
 import { type Batch, outgoing, Store } from "../src/bridge/store.ts";
 import { InstanceStore } from "../src/bridge/store-instances.ts";
 import { StoreKeys } from "../src/bridge/store-keys.ts";
 import type { Operation } from "../src/bridge/store-reply.ts";
+import { pack } from "../src/wire/msgpack.ts";
 
 const keys = new StoreKeys("p:");
 const instances = new InstanceStore(keys, "a");
@@ -23,7 +24,7 @@ const text = (words: string) => Buffer.from(words);
 
 function entry(first: number, ...data: readonly unknown[]): Uint8Array {
   const body = packedArray(data.map((each) => packPublication({ data: each, timestamp: 1 })));
-  return Buffer.concat([publicationsHead("a"), packValue("epoch"), packValue(first), body]);
+  return Buffer.concat([publicationsHead("a"), pack("epoch"), pack(first), body]);
 }
 
 describe("a reply", () => {
@@ -139,7 +140,7 @@ describe("a reply", () => {
 
   test("of values that cannot be read gives the others", () => {
     const value = packPublication({ data: 1, timestamp: 1, key: "k" });
-    const reply: Reply = [text("e"), 5, 0, text(""), 0, 1, [1, text("x"), 3, value, 4, packValue([1, 2])]];
+    const reply: Reply = [text("e"), 5, 0, text(""), 0, 1, [1, text("x"), 3, value, 4, pack([1, 2])]];
     expect(followLatest.parse(reply).values).toEqual([{ data: 1, timestamp: 1, key: "k", offset: 3 }]);
   });
 });

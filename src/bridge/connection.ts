@@ -71,7 +71,7 @@ export class ConnectionLost extends Error {
 }
 
 /** So many channels a command: a longer one would hold up everybody else's in Redis. */
-const channelsPerCommand = 512;
+export const channelsPerCommand = 512;
 
 const shaOf = Object.fromEntries(
   Object.entries(scripts).map(([name, lua]) => [name, createHash("sha1").update(lua).digest("hex")]),

@@ -1,7 +1,8 @@
 // What travels through channels and is stored in streams: versioned MessagePack arrays. Knows no Redis, and trusts nobody who
 // writes there: decoding never throws.
 
-import { Packr } from "msgpackr";
+import type { Writable } from "../wire/message.ts";
+import { pack } from "../wire/msgpack.ts";
 import type { PositionedPublication, Publication } from "./bridge.ts";
 import { MalformedMessagePack, MessagePackReader } from "./msgpack-reader.ts";
 
@@ -45,15 +46,6 @@ export type Envelope =
       readonly changes: unknown;
     };
 
-/** As in wire/msgpack.ts: anybody can read it, and a stranger's `toJSON` is data. */
-const packr = new Packr({
-  useRecords: false,
-  mapsAsObjects: true,
-  encodeUndefinedAsNil: true,
-  int64AsType: "number",
-  useToJSON: false,
-});
-
 /** Epochs and instances are ours: what else stands there was not written by a node. */
 const name = /^[\w-]{1,64}$/;
 
@@ -64,15 +56,15 @@ export function isName(text: string): boolean {
 
 export function packPublication(publication: Publication): Uint8Array {
   const { timestamp, data, userId, event, key, removed } = publication;
-  if (removed) return packr.pack([timestamp, data, userId, event, key, true]);
-  if (key !== undefined) return packr.pack([timestamp, data, userId, event, key]);
-  if (event !== undefined) return packr.pack([timestamp, data, userId, event]);
-  return packr.pack(userId === undefined ? [timestamp, data] : [timestamp, data, userId]);
+  if (removed) return pack([timestamp, data, userId, event, key, true]);
+  if (key !== undefined) return pack([timestamp, data, userId, event, key]);
+  if (event !== undefined) return pack([timestamp, data, userId, event]);
+  return pack(userId === undefined ? [timestamp, data] : [timestamp, data, userId]);
 }
 
 /** What an envelope of appended publications begins with; Redis adds the epoch, the first offset and the packed array. */
 export function publicationsHead(instance: string): Uint8Array {
-  return Buffer.concat([Buffer.of(0x96, version, kinds.publications), packr.pack(instance)]);
+  return Buffer.concat([Buffer.of(0x96, version, kinds.publications), pack(instance)]);
 }
 
 /** The array of publications packed one by one. */
@@ -87,25 +79,20 @@ function arrayHead(length: number): Buffer {
 
 export function packRelay(instance: string, items: readonly Uint8Array[]): Uint8Array {
   const head = Buffer.of(0x94, version, kinds.relay);
-  return Buffer.concat([head, packr.pack(instance), arrayHead(items.length), ...items]);
+  return Buffer.concat([head, pack(instance), arrayHead(items.length), ...items]);
 }
 
 export function packDisconnect(instance: string, userId: string, reason: string | undefined): Uint8Array {
-  return packr.pack([version, kinds.disconnect, instance, userId, reason]);
+  return pack([version, kinds.disconnect, instance, userId, reason]);
 }
 
 export function packProbe(instance: string, number: number): Uint8Array {
-  return packr.pack([version, kinds.probe, instance, number]);
+  return pack([version, kinds.probe, instance, number]);
 }
 
 /** What an envelope of presence begins with; Redis adds the version and the packed changes. */
 export function presenceHead(instance: string): Uint8Array {
-  return Buffer.concat([Buffer.of(0x95, version, kinds.presence), packr.pack(instance)]);
-}
-
-/** Any plain value, for what is kept beside publications. */
-export function packValue(value: unknown): Uint8Array {
-  return packr.pack(value);
+  return Buffer.concat([Buffer.of(0x95, version, kinds.presence), pack(instance)]);
 }
 
 /** Undefined where the bytes are not one plain value. */
@@ -171,8 +158,6 @@ function readItems(reader: MessagePackReader, first: number | undefined): Public
   }
   return items;
 }
-
-type Writable<Thing> = { -readonly [Name in keyof Thing]: Thing[Name] };
 
 /** Field by field, and none that is undefined: this runs for every publication on every node. */
 function readPublication(reader: MessagePackReader, offset: number | undefined): Publication {

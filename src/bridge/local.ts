@@ -2,6 +2,7 @@
 
 import { AcceptedKeys, memoryOfKey } from "./accepted-keys.ts";
 import type { Bridge, BridgeEvents, HistoryPage, Position, Publication, Retention } from "./bridge.ts";
+import { historyRuleOf } from "./history-rule.ts";
 import { LocalPresence } from "./local-presence.ts";
 import { memoryOf } from "./memory-estimate.ts";
 import type { Member, PresencePage } from "./presence.ts";
@@ -25,7 +26,6 @@ export interface LocalBridgeOptions {
 const sweepIntervalMs = 10_000;
 /** A volatile topic has a position too, which never moves. */
 const nowhere: Position = { epoch: "0", offset: 0 };
-const nothing = { size: 0, ttlMs: 0, maxBytes: 0 };
 
 export class LocalBridge implements Bridge {
   readonly #options: LocalBridgeOptions;
@@ -166,6 +166,6 @@ export class LocalBridge implements Bridge {
     const retention = this.#options.retention(topic);
     const epoch = this.#presentEpoch();
     if (retention.mode === "latest") return new StoredValues(epoch, retention.keyed);
-    return new StoredHistory(epoch, retention.mode === "stream" ? retention.history : nothing);
+    return new StoredHistory(epoch, historyRuleOf(retention));
   }
 }

@@ -7,10 +7,10 @@ import type { Connect } from "./connection.ts";
 import type { Member, PresencePage } from "./presence.ts";
 import { Budget } from "./redis/budget.ts";
 import type { Clock } from "./redis/clock.ts";
-import { type Ask, Link, type LinkEvents, type LinkTiming } from "./redis/link.ts";
+import { type Ask, type FencedLink, Link, type LinkEvents, type LinkTiming } from "./redis/link.ts";
 import { compareEntries, RegistryConflict } from "./redis/registry.ts";
 import { Rendezvous } from "./redis/rendezvous.ts";
-import { Shard, type ShardLink, type ShardPresence } from "./redis/shard.ts";
+import { Shard, type ShardPresence } from "./redis/shard.ts";
 import { Store } from "./store.ts";
 import { InstanceStore, type RegistryEntry } from "./store-instances.ts";
 import { StoreKeys } from "./store-keys.ts";
@@ -48,7 +48,7 @@ export interface RedisBridgeOptions {
 
 export interface PresenceContext {
   readonly instance: string;
-  readonly link: ShardLink;
+  readonly link: FencedLink;
   readonly node: BridgeEvents;
   readonly malformed: () => void;
 }
@@ -177,13 +177,14 @@ export class RedisBridge implements Bridge {
     const options = this.#options;
     const { observer } = options;
     const store = this.#store;
+    const node = this.#nodeEvents();
     const common = { instance: this.instance, keys: this.#keys };
     return new Shard({
       ...options,
       ...common,
       store,
       budget: this.budget,
-      node: this.#nodeEvents(),
+      node,
       createLink: (events: LinkEvents) =>
         new Link({
           ...options,
@@ -193,10 +194,8 @@ export class RedisBridge implements Bridge {
           instances: this.#instances,
           probe: (number) => store.probe(number).call,
         }),
-      createPresence: (link, malformed) => {
-        const node = this.#nodeEvents();
-        return options.createPresence({ instance: this.instance, link, node, malformed });
-      },
+      createPresence: (link, malformed) =>
+        options.createPresence({ instance: this.instance, link, node, malformed }),
       events: {
         admit: (id, ask) => this.#admit(index, id, ask),
         connected: () => observer.connected(index),

@@ -1,10 +1,25 @@
 // The scripts by which server instances tell each other who is in a topic; what they read and write is in store-presence.ts.
 
+/** Ends both ways of telling: the revision stands where somebody is left, and the others hear of it. Answers 1 or 3. */
+const told = `
+local function told(isLeft, instance, topic, revision, envelope)
+  if isLeft then
+    redis.call('HSET', KEYS[2], instance, revision)
+    redis.call('SADD', KEYS[4], topic)
+  else
+    redis.call('HDEL', KEYS[2], instance)
+    redis.call('SREM', KEYS[4], topic)
+  end
+  redis.call('PUBLISH', KEYS[5], envelope)
+  return isLeft and 1 or 3
+end
+`;
+
 /**
  * Some sessions came or went. The reply: 0 the lease is another's (fenced); 1 done; 2 what Redis knows of this instance is not
  * what the change begins from, and nothing was done; 3 done, and nobody of this instance is left in the topic.
  */
-const changePresence = `
+const changePresence = `${told}
 -- KEYS: lease, revisions, sessions, topics, channel.
 -- ARGV: fence, instance, topic, revision before, revision, envelope, number of exits, exits…, (session, member)…
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
@@ -12,23 +27,14 @@ if (redis.call('HGET', KEYS[2], ARGV[2]) or '0') ~= ARGV[4] then return 2 end
 local exits = tonumber(ARGV[7])
 if exits > 0 then redis.call('HDEL', KEYS[3], unpack(ARGV, 8, 7 + exits)) end
 if #ARGV > 7 + exits then redis.call('HSET', KEYS[3], unpack(ARGV, 8 + exits)) end
-local isLeft = redis.call('EXISTS', KEYS[3]) == 1
-if isLeft then
-  redis.call('HSET', KEYS[2], ARGV[2], ARGV[5])
-  redis.call('SADD', KEYS[4], ARGV[3])
-else
-  redis.call('HDEL', KEYS[2], ARGV[2])
-  redis.call('SREM', KEYS[4], ARGV[3])
-end
-redis.call('PUBLISH', KEYS[5], ARGV[6])
-return isLeft and 1 or 3
+return told(redis.call('EXISTS', KEYS[3]) == 1, ARGV[2], ARGV[3], ARGV[5], ARGV[6])
 `;
 
 /**
  * All sessions of an instance in a topic, in pages that are put aside until the last one is there: nobody ever reads half of
  * them. The replies are those of changePresence; 2 means that a page is missing.
  */
-const replacePresence = `
+const replacePresence = `${told}
 -- KEYS: lease, revisions, sessions, topics, channel, pages.
 -- ARGV: fence, instance, topic, revision, envelope, isFirst, sessions in all at the last page or -1, (session, member)…
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
@@ -47,14 +53,8 @@ local isLeft = ARGV[7] ~= '0'
 if isLeft then
   redis.call('PERSIST', KEYS[6])
   redis.call('RENAME', KEYS[6], KEYS[3])
-  redis.call('HSET', KEYS[2], ARGV[2], ARGV[4])
-  redis.call('SADD', KEYS[4], ARGV[3])
-else
-  redis.call('HDEL', KEYS[2], ARGV[2])
-  redis.call('SREM', KEYS[4], ARGV[3])
 end
-redis.call('PUBLISH', KEYS[5], ARGV[5])
-return isLeft and 1 or 3
+return told(isLeft, ARGV[2], ARGV[3], ARGV[4], ARGV[5])
 `;
 
 /**

@@ -70,6 +70,31 @@ export class StoreKeys {
     return `${this.#prefix}n:${instance}`;
   }
 
+  /** Of presence: by instance, the revision of what it told of a topic. */
+  revisions(topic: string): string {
+    return `${this.#prefix}p:${topic}`;
+  }
+
+  /** An instance's sessions in a topic. Its name comes last, for it may have any colon. */
+  sessions(instance: string, topic: string): string {
+    return `${this.sessionKeys}${instance}:${topic}`;
+  }
+
+  /** What the keys of sessions begin with. */
+  get sessionKeys(): string {
+    return `${this.#prefix}pm:`;
+  }
+
+  /** Topics in which an instance has sessions. */
+  sessionTopics(instance: string): string {
+    return `${this.#prefix}P:${instance}`;
+  }
+
+  /** An instance's sessions in a topic while they are told anew, page by page, under one fence. */
+  sessionPages(instance: string, fence: number, topic: string): string {
+    return `${this.#prefix}ps:${instance}:${fence}:${topic}`;
+  }
+
   get id(): string {
     return `${this.#prefix}id`;
   }

@@ -1,8 +1,9 @@
 // Presence in one Redis as typed calls and checked replies, and the envelope that announces a change; knows no connection and
 // no state.
 
+import { pack } from "../wire/msgpack.ts";
 import type { Argument, Reply } from "./connection.ts";
-import { type Envelope, isName, packValue, presenceHead, unpackValue } from "./envelope.ts";
+import { type Envelope, isName, presenceHead, unpackValue } from "./envelope.ts";
 import type { Member, UserInfo } from "./presence.ts";
 import type { PresenceScript } from "./scripts-presence.ts";
 import { StoreKeys } from "./store-keys.ts";
@@ -53,13 +54,11 @@ const outcomes: readonly TellOutcome[] = ["fenced", "told", "unexpected", "told,
 const maxIdLength = 1024;
 
 export class PresenceStore {
-  readonly #prefix: string;
   readonly #keys: StoreKeys;
   readonly #malformed: () => void;
 
   /** `malformed` is called for each thing found that this project cannot have written. */
   constructor(prefix: string, malformed: () => void) {
-    this.#prefix = prefix;
     this.#keys = new StoreKeys(prefix);
     this.#malformed = malformed;
   }
@@ -84,7 +83,7 @@ export class PresenceStore {
     args.push(page.isFirst ? 1 : 0, page.total ?? -1);
     for (const arrival of page.arrivals) args.push(arrival.sessionId, packMember(arrival));
     // Under another fence there are other pages: a connection that died left some, perhaps not the first.
-    const pages = `${this.#prefix}ps:${at.instance}:${fence}:${at.topic}`;
+    const pages = this.#keys.sessionPages(at.instance, fence, at.topic);
     return { script: "replacePresence", keys: [...this.#keysOf(at), pages], args };
   }
 
@@ -94,9 +93,9 @@ export class PresenceStore {
 
   /** `known`: revisions by instance. `mostSessions`: of all instances together that the answer may bring. */
   read(topic: string, known: Iterable<readonly [string, number]>, mostSessions: number): PresenceCall {
-    const args: Argument[] = [this.#keys.lease(""), `${this.#prefix}pm:`, topic, mostSessions];
+    const args: Argument[] = [this.#keys.lease(""), this.#keys.sessionKeys, topic, mostSessions];
     for (const [instance, revision] of known) args.push(instance, revision);
-    return { script: "readPresence", keys: [`${this.#prefix}p:${topic}`], args };
+    return { script: "readPresence", keys: [this.#keys.revisions(topic)], args };
   }
 
   readAnswer(reply: Reply): readonly InstanceSessions[] {
@@ -115,7 +114,11 @@ export class PresenceStore {
   }
 
   scan(at: TopicInstance, cursor: string, count: number): PresenceCall {
-    return { script: "scanPresence", keys: [this.#keysOf(at)[2]!], args: [cursor, count] };
+    return {
+      script: "scanPresence",
+      keys: [this.#keys.sessions(at.instance, at.topic)],
+      args: [cursor, count],
+    };
   }
 
   scanAnswer(reply: Reply): { readonly cursor: string; readonly arrivals: readonly Arrival[] } {
@@ -124,7 +127,11 @@ export class PresenceStore {
   }
 
   scanTopics(instance: string, cursor: string, count: number): PresenceCall {
-    return { script: "scanPresenceTopics", keys: [`${this.#prefix}P:${instance}`], args: [cursor, count] };
+    return {
+      script: "scanPresenceTopics",
+      keys: [this.#keys.sessionTopics(instance)],
+      args: [cursor, count],
+    };
   }
 
   scanTopicsAnswer(reply: Reply): { readonly cursor: string; readonly topics: readonly string[] } {
@@ -151,16 +158,15 @@ export class PresenceStore {
   }
 
   purge(instance: string, mostTopics: number): PresenceCall {
-    const prefix = this.#prefix;
-    const keys = [this.#keys.lease(instance), `${prefix}P:${instance}`, this.#keys.instances];
-    const args = [`${prefix}p:`, `${prefix}pm:`, mostTopics, instance];
+    const keys = [this.#keys.lease(instance), this.#keys.sessionTopics(instance), this.#keys.instances];
+    const args = [this.#keys.revisions(""), this.#keys.sessionKeys, mostTopics, instance];
     return { script: "purgePresence", keys, args };
   }
 
   /** The envelope's version is the revision, its changes are [before] or [before, exits, arrivals]. */
   encode({ instance, before, revision, news }: PresenceChange): Uint8Array {
     const changes = news ? [before, news.exits, news.arrivals.map(fieldsOf)] : [before];
-    return Buffer.concat([presenceHead(instance), packValue(revision), packValue(changes)]);
+    return Buffer.concat([presenceHead(instance), pack(revision), pack(changes)]);
   }
 
   /** Undefined, and counted, where it makes no sense. */
@@ -170,14 +176,13 @@ export class PresenceStore {
     return change;
   }
 
-  /** Keys of lease, revisions, sessions, topics, and the channel. A topic's name comes last, for it may have any colon. */
+  /** Keys of lease, revisions, sessions, topics, and the channel. */
   #keysOf({ instance, topic }: TopicInstance): readonly string[] {
-    const prefix = this.#prefix;
     return [
       this.#keys.lease(instance),
-      `${prefix}p:${topic}`,
-      `${prefix}pm:${instance}:${topic}`,
-      `${prefix}P:${instance}`,
+      this.#keys.revisions(topic),
+      this.#keys.sessions(instance, topic),
+      this.#keys.sessionTopics(instance),
       this.#keys.channel(topic),
     ];
   }
@@ -211,7 +216,7 @@ function fieldsOf({ sessionId, userId, atMs, info }: Arrival): unknown[] {
 }
 
 function packMember(arrival: Arrival): Uint8Array {
-  return packValue(fieldsOf(arrival).slice(1));
+  return pack(fieldsOf(arrival).slice(1));
 }
 
 function arrivalOf(fields: unknown): Arrival | undefined {

@@ -1,7 +1,15 @@
 // What a node asks of one Redis about topics: builds the calls and reads the replies. Knows no connection, no clock and no order
 // of things; store-instances.ts does the same for leases and the registry.
 
-import type { HistoryPage, Position, PositionedPublication, Publication, Retention } from "./bridge.ts";
+import type {
+  HistoryPage,
+  HistoryRule,
+  KeyedRule,
+  Position,
+  PositionedPublication,
+  Publication,
+  Retention,
+} from "./bridge.ts";
 import type { Call, Reply } from "./connection.ts";
 import {
   decodeEnvelope,
@@ -14,6 +22,7 @@ import {
   publicationsHead,
   unpackPublication,
 } from "./envelope.ts";
+import { historyRuleOf } from "./history-rule.ts";
 import type { StoreKeys } from "./store-keys.ts";
 import type { Operation } from "./store-reply.ts";
 import * as replies from "./store-reply.ts";
@@ -28,8 +37,6 @@ export interface StoreOptions {
   /** A candidate, at every call that may begin an epoch. A name as the instance is. */
   readonly newEpoch: () => string;
 }
-
-export type { Operation };
 
 /** A publication that waits to be sent: packed once, when it was accepted. */
 export interface Outgoing {
@@ -92,10 +99,6 @@ export interface LatestAnswer extends Standing {
 /** An answer grows by whole batches until it has about so many bytes: enough for speed, and short enough not to hold Redis up. */
 const answerBytes = 512 * 1024;
 
-const nothingKept = { size: 0, ttlMs: 0, maxBytes: 0 };
-
-type History = { readonly size: number; readonly ttlMs: number; readonly maxBytes: number };
-
 export class Store {
   readonly #options: StoreOptions;
   readonly #keys: StoreKeys;
@@ -142,7 +145,7 @@ export class Store {
   followLatest(
     topic: string,
     since: Position | undefined,
-    rule: { readonly maxKeys: number; readonly removalTtlMs: number },
+    rule: KeyedRule,
     now: number,
   ): Operation<LatestAnswer> {
     const keys = this.#keys;
@@ -171,7 +174,7 @@ export class Store {
     topic: string,
     after: number | undefined,
     limit: number,
-    rule: History,
+    rule: HistoryRule,
     now: number,
   ): Operation<HistoryPage> {
     const keys = this.#keys;
@@ -212,7 +215,7 @@ export class Store {
 
   #streamCall({ topic, number, fence, publications }: Batch, retention: Retention, now: number): Call {
     const keys = this.#keys;
-    const { size, ttlMs, maxBytes } = retention.mode === "stream" ? retention.history : nothingKept;
+    const { size, ttlMs, maxBytes } = historyRuleOf(retention);
     let oldest = Number.POSITIVE_INFINITY;
     let hasKeys = false;
     for (const { publication, idempotencyKey } of publications) {

@@ -17,6 +17,11 @@ const settings = {
 const packr = new Packr({ ...settings, mapsAsObjects: true });
 const intoMaps = new Packr({ ...settings, mapsAsObjects: false });
 
+/** Any value, as frames are packed and what nodes tell each other is (bridge/envelope.ts). */
+export function pack(value: unknown): Uint8Array {
+  return packr.pack(value);
+}
+
 export const msgpack: WireFormat = {
   name: "msgpack",
   subprotocol: "fanwire.v1.msgpack",
@@ -24,7 +29,7 @@ export const msgpack: WireFormat = {
   binary: true,
 
   encode(frame: object): Payload {
-    return packr.pack(frame);
+    return pack(frame);
   },
 
   decode(payload: Payload, maxValues?: number): unknown {

@@ -1,8 +1,9 @@
 // What the scripts of src/bridge/scripts-topics.ts do, once more and in TypeScript, over a model of Redis's data.
 
 import { type Argument, RedisError, type Reply } from "../../src/bridge/connection.ts";
-import { packedArray, packValue, unpackValue } from "../../src/bridge/envelope.ts";
+import { packedArray, unpackValue } from "../../src/bridge/envelope.ts";
 import type { topicScripts } from "../../src/bridge/scripts-topics.ts";
+import { pack } from "../../src/wire/msgpack.ts";
 import { bytes, type ModelData, type ModelEntry, type ModelMeta, text } from "./model-redis-data.ts";
 
 /** What a script is run with; `replid` is the one of the Redis that runs it. */
@@ -123,7 +124,7 @@ class Append {
   /** The envelope; `body`: the array of what was accepted, where it is packed already. */
   payload(body = packedArray(this.#items)): Uint8Array {
     const { epoch } = this.meta;
-    return Buffer.concat([bytes(this.#args[7]!), packValue(epoch), packValue(this.first), body]);
+    return Buffer.concat([bytes(this.#args[7]!), pack(epoch), pack(this.first), body]);
   }
 
   #firstUnder(key: string): string | undefined {

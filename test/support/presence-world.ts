@@ -4,7 +4,8 @@
 import { type Call, ConnectionLost, RedisError, type Reply } from "../../src/bridge/connection.ts";
 import { decodeEnvelope } from "../../src/bridge/envelope.ts";
 import type { PresenceEvents, TopicUser } from "../../src/bridge/presence.ts";
-import { type PresenceLink, RedisPresence } from "../../src/bridge/redis/redis-presence.ts";
+import type { FencedLink } from "../../src/bridge/redis/link.ts";
+import { RedisPresence } from "../../src/bridge/redis/redis-presence.ts";
 import { type ModelData, modelPresenceScripts } from "./model-redis-presence.ts";
 
 export const leaseMs = 15_000;
@@ -167,7 +168,7 @@ export class PresenceWorld implements ModelData {
   }
 }
 
-export class WorldNode implements PresenceLink, PresenceEvents {
+export class WorldNode implements FencedLink, PresenceEvents {
   readonly name: string;
   readonly presence: RedisPresence;
   /** The truth: session to user, by topic. */
@@ -270,7 +271,7 @@ export class WorldNode implements PresenceLink, PresenceEvents {
     });
   }
 
-  fenced(): void {
+  refence(): void {
     this.inbox.push(() => this.#takeFence());
   }
 

@@ -1,7 +1,7 @@
 // The topics whose channels one connection subscribes: asked for in batches, and told once Redis listens. Knows no topic's state.
 
-import type { RedisConnection } from "../connection.ts";
-import type { Clock } from "./clock.ts";
+import { channelsPerCommand, type RedisConnection } from "../connection.ts";
+import { type Clock, onceATurn } from "./clock.ts";
 
 export interface ChannelsOptions {
   readonly clock: Clock;
@@ -12,8 +12,6 @@ export interface ChannelsOptions {
   readonly refused: (failure: unknown) => void;
 }
 
-const channelsPerCommand = 512;
-
 export class Channels {
   readonly #options: ChannelsOptions;
   /** By topic, the request that asked for it; undefined where none did yet. One that is left and wanted again has another. */
@@ -23,10 +21,11 @@ export class Channels {
   /** Wanted, and not asked for. */
   readonly #fresh = new Set<string>();
   #connection: RedisConnection | undefined;
-  #isDeferred = false;
+  readonly #flushLater: () => void;
 
   constructor(options: ChannelsOptions) {
     this.#options = options;
+    this.#flushLater = onceATurn(options.clock, () => this.#flush());
   }
 
   want(topic: string): void {
@@ -54,15 +53,6 @@ export class Channels {
     this.#connection = undefined;
     this.#unwanted.clear();
     for (const topic of this.#wanted.keys()) this.#wanted.set(topic, undefined);
-  }
-
-  #flushLater(): void {
-    if (this.#isDeferred) return;
-    this.#isDeferred = true;
-    this.#options.clock.defer(() => {
-      this.#isDeferred = false;
-      this.#flush();
-    });
   }
 
   #flush(): void {

@@ -22,6 +22,19 @@ export const systemClock: Clock = {
   },
 };
 
+/** A call of `work` at the end of the turn, however often it is asked for until then. */
+export function onceATurn(clock: Clock, work: () => void): () => void {
+  let isDeferred = false;
+  return () => {
+    if (isDeferred) return;
+    isDeferred = true;
+    clock.defer(() => {
+      isDeferred = false;
+      work();
+    });
+  };
+}
+
 /** Calls `work` again and again, the next time `everyMs` after the last one has ended. Answers how to end that. */
 export function repeat(clock: Clock, everyMs: number, work: () => void): () => void {
   let isOver = false;

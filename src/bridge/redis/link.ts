@@ -10,9 +10,9 @@ import {
   type Reply,
 } from "../connection.ts";
 import { decodeEnvelope } from "../envelope.ts";
-import type { Operation } from "../store.ts";
 import type { InstanceStore } from "../store-instances.ts";
 import type { StoreKeys } from "../store-keys.ts";
+import type { Operation } from "../store-reply.ts";
 import { type Clock, repeat } from "./clock.ts";
 import { RegistryConflict } from "./registry.ts";
 
@@ -63,6 +63,16 @@ export interface LinkEvents {
   message(channel: string, payload: Uint8Array): void;
 }
 
+/** What the parts of a shard may do with its link. */
+export interface FencedLink extends Pick<RedisConnection, "run"> {
+  /** Whether calls can be run under a fence that holds. */
+  readonly isConnected: boolean;
+  /** The number that calls name, so that none is executed after a newer one took over. */
+  readonly fence: number;
+  /** A call was refused: the fence is no longer this instance's. Once it is again, `LinkEvents.fenced` is called. */
+  refence(): void;
+}
+
 const firstBackoffMs = 50;
 const maxBackoffMs = 2000;
 /** How long a link that ends waits for Redis to hear that it does. */
@@ -94,7 +104,7 @@ interface Pair {
   readonly pending: Set<(lost: ConnectionLost) => void>;
 }
 
-export class Link {
+export class Link implements FencedLink {
   readonly #options: LinkOptions;
   #pair: Pair | undefined;
   #fence = 0;

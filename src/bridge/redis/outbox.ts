@@ -4,26 +4,19 @@
 import { FanwireError } from "../../errors.ts";
 import { placeAt } from "../../wire/message.ts";
 import type { Position, PositionedPublication, Publication } from "../bridge.ts";
-import { type Call, RedisError, type Reply } from "../connection.ts";
-import type { Appended, Operation } from "../store.ts";
+import { RedisError, type Reply } from "../connection.ts";
+import type { Appended } from "../store.ts";
+import type { Operation } from "../store-reply.ts";
 import type { Budget } from "./budget.ts";
-import type { Clock } from "./clock.ts";
+import { type Clock, onceATurn } from "./clock.ts";
+import type { FencedLink } from "./link.ts";
 import { type Batch, fail, PublishQueue, succeed } from "./publish-queue.ts";
 import { readReply } from "./questions.ts";
 
-export interface OutboxLink {
-  /** Whether calls can be run under a fence that holds. */
-  readonly isConnected: boolean;
-  readonly fence: number;
-  /** Rejects where the connection ended. */
-  run(calls: readonly Call[]): Promise<readonly (Reply | RedisError)[]>;
-  /** A batch was refused: another fence holds. Once ours does, `resume` is called. */
-  fenced(): void;
-}
-
 export interface OutboxOptions {
   readonly clock: Clock;
-  readonly link: OutboxLink;
+  /** Once its fence holds again, `resume` is called. */
+  readonly link: FencedLink;
   readonly budget: Budget;
   readonly publishTimeoutMs: number;
   /** Whether publications wait for a Redis that is away, or are refused at once. */
@@ -67,14 +60,15 @@ export class Outbox {
   readonly #queues = new Map<string, PublishQueue>();
   /** Queues with something to send. */
   #ready: PublishQueue[] = [];
-  #isDeferred = false;
   #isTicking = false;
   #isClosed = false;
   /** Of all topics together: a queue that was forgotten must not begin again with old numbers. */
   #lastBatch = 0;
+  readonly #flushLater: () => void;
 
   constructor(options: OutboxOptions) {
     this.#options = options;
+    this.#flushLater = onceATurn(options.clock, () => this.#flush());
   }
 
   /** As `Bridge.publish`. `packed`: the publication, encoded. */
@@ -126,12 +120,7 @@ export class Outbox {
     if (queue.isListed || queue.batch?.isUnderway) return;
     queue.isListed = true;
     this.#ready.push(queue);
-    if (this.#isDeferred) return;
-    this.#isDeferred = true;
-    this.#options.clock.defer(() => {
-      this.#isDeferred = false;
-      this.#flush();
-    });
+    this.#flushLater();
   }
 
   #flush(): void {
@@ -197,7 +186,7 @@ export class Outbox {
       if (queue.hasWaiting && !queue.batch) this.#list(queue);
     }
     if (!isFenced) return;
-    if (link.fence === fence) link.fenced();
+    if (link.fence === fence) link.refence();
     else this.resume();
   }
 

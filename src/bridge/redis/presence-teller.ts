@@ -3,9 +3,9 @@
 
 import { RedisError } from "../connection.ts";
 import type { PresenceStore } from "../store-presence.ts";
-import type { Clock } from "./clock.ts";
+import { type Clock, onceATurn } from "./clock.ts";
+import type { FencedLink } from "./link.ts";
 import type { OwnMembers, Telling } from "./own-members.ts";
-import type { PresenceLink } from "./redis-presence.ts";
 
 /** After Redis refused to be told something. */
 const retryMs = 1000;
@@ -15,28 +15,26 @@ const closeMs = 1000;
 export class PresenceTeller {
   readonly #own: OwnMembers;
   readonly #store: PresenceStore;
-  readonly #link: PresenceLink;
+  readonly #link: FencedLink;
   readonly #clock: Clock;
-  #isDeferred = false;
+  readonly #tellLater: () => void;
   #isClosed = false;
   #telling: Promise<void> | undefined;
   #stopRetry: (() => void) | undefined;
 
-  constructor(own: OwnMembers, store: PresenceStore, link: PresenceLink, clock: Clock) {
+  constructor(own: OwnMembers, store: PresenceStore, link: FencedLink, clock: Clock) {
     this.#own = own;
     this.#store = store;
     this.#link = link;
     this.#clock = clock;
+    this.#tellLater = onceATurn(clock, () => {
+      if (!this.#stopRetry) void this.#tell();
+    });
   }
 
   /** There may be news. Where it cannot be told now, the next call tells it. */
   flush(): void {
-    if (this.#isDeferred || !this.#own.hasNews || !this.#link.isConnected) return;
-    this.#isDeferred = true;
-    this.#clock.defer(() => {
-      this.#isDeferred = false;
-      if (!this.#stopRetry) void this.#tell();
-    });
+    if (this.#own.hasNews && this.#link.isConnected) this.#tellLater();
   }
 
   /** Tells what there is, if that can be done soon, and then nothing more. */
@@ -68,7 +66,7 @@ export class PresenceTeller {
 
   /** Answers whether to go on. */
   async #tellSome(tellings: readonly Telling[]): Promise<boolean> {
-    let replies: Awaited<ReturnType<PresenceLink["run"]>>;
+    let replies: Awaited<ReturnType<FencedLink["run"]>>;
     try {
       replies = await this.#link.run(tellings.map(({ call }) => call));
     } catch {
@@ -85,7 +83,7 @@ export class PresenceTeller {
       if (reply instanceof RedisError) this.#retryLater();
       this.#own.settle(telling, outcome);
     }
-    if (isFenced) this.#link.fenced();
+    if (isFenced) this.#link.refence();
     return !isFenced && this.#stopRetry === undefined;
   }
 

@@ -2,14 +2,11 @@
 // as argument.
 
 import { FanwireError } from "../../errors.ts";
-import type { Position, Publication } from "../bridge.ts";
+import type { Position } from "../bridge.ts";
+import type { Outgoing } from "../store.ts";
 
 /** A publication and who waits for it. */
-export interface Queued {
-  readonly publication: Publication;
-  /** As it will be stored and carried: encoded once, when it is queued. */
-  readonly packed: Uint8Array;
-  readonly idempotencyKey: string | undefined;
+export interface Queued extends Outgoing {
   readonly deadlineMs: number;
   readonly resolve: (position: Position) => void;
   readonly reject: (failure: FanwireError) => void;

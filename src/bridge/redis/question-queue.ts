@@ -1,7 +1,7 @@
 // Questions to one Redis, asked in runs of bounded size, one at a time: however many there are, others get their turn in
 // between. Knows nothing of what is asked.
 
-import { type Call, RedisError, type Reply } from "../connection.ts";
+import { type Call, type RedisConnection, RedisError, type Reply } from "../connection.ts";
 
 /** Each may bring 512 sessions: about 0.3 ms of Redis. */
 const callsPerRun = 64;
@@ -12,14 +12,12 @@ interface Question {
   readonly reject: (fault: unknown) => void;
 }
 
-export type Run = (calls: readonly Call[]) => Promise<readonly (Reply | RedisError)[]>;
-
 export class QuestionQueue {
-  readonly #run: Run;
+  readonly #run: RedisConnection["run"];
   #waiting: Question[] = [];
   #isAsking = false;
 
-  constructor(run: Run) {
+  constructor(run: RedisConnection["run"]) {
     this.#run = run;
   }
 

@@ -1,14 +1,14 @@
 // Questions about followed topics, asked in runs of bounded size, one run at a time: after a reconnect there is one for each
 // topic, and Redis has others to serve. Knows no answers.
 
-import { type Call, RedisError, type Reply } from "../connection.ts";
-import type { Operation } from "../store.ts";
+import { type RedisConnection, RedisError, type Reply } from "../connection.ts";
+import type { Operation } from "../store-reply.ts";
 import type { Clock } from "./clock.ts";
 
 export interface QuestionsOptions<Asker, Answer> {
   readonly clock: Clock;
   readonly isConnected: () => boolean;
-  readonly run: (calls: readonly Call[]) => Promise<readonly (Reply | RedisError)[]>;
+  readonly run: RedisConnection["run"];
   /** Made when it is sent. */
   readonly ask: (asker: Asker) => Operation<Answer>;
   readonly answered: (asker: Asker, answer: Answer) => void;

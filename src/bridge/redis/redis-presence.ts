@@ -13,21 +13,12 @@ import type { Member, PresenceEvents, PresencePage, TopicUser } from "../presenc
 import { type Arrival, type PresenceEnvelope, PresenceStore } from "../store-presence.ts";
 import type { Clock } from "./clock.ts";
 import { LeaseWatch } from "./lease-watch.ts";
+import type { FencedLink } from "./link.ts";
 import { type CompleteInstance, OtherMembers } from "./other-members.ts";
 import { OwnMembers } from "./own-members.ts";
 import { type Found, PresenceReader } from "./presence-reader.ts";
 import { PresenceTeller } from "./presence-teller.ts";
-import { QuestionQueue, type Run } from "./question-queue.ts";
-
-/** What presence needs of the shard it is a part of. */
-export interface PresenceLink {
-  /** Whether calls can be run under a fence that holds. */
-  readonly isConnected: boolean;
-  readonly fence: number;
-  readonly run: Run;
-  /** A call was refused: the fence is no longer ours. Once it is, `connected` is called. */
-  fenced(): void;
-}
+import { QuestionQueue } from "./question-queue.ts";
 
 export interface RedisPresenceOptions {
   /** This server instance; never used again by another. */
@@ -35,7 +26,8 @@ export interface RedisPresenceOptions {
   readonly prefix: string;
   readonly graceMs: number;
   readonly clock: Clock;
-  readonly link: PresenceLink;
+  /** Once its fence holds again, `connected` is called. */
+  readonly link: FencedLink;
   readonly events: PresenceEvents;
   /** Something in Redis or in its channels that no node can have written. */
   readonly malformed: () => void;

@@ -2,7 +2,7 @@
 // cannot take is dropped. Knows no topics' state, and waits for nothing.
 
 import type { Call } from "../connection.ts";
-import type { Clock } from "./clock.ts";
+import { type Clock, onceATurn } from "./clock.ts";
 
 export interface RelaysLink {
   readonly isConnected: boolean;
@@ -27,23 +27,21 @@ export class Relays {
   readonly counts = { sent: 0, dropped: 0 };
   readonly #options: RelaysOptions;
   #waiting = new Map<string, Uint8Array[]>();
-  #isDeferred = false;
+  readonly #flushLater: () => void;
 
   constructor(options: RelaysOptions) {
     this.#options = options;
+    this.#flushLater = onceATurn(options.clock, () => this.#flush());
   }
 
   relay(topic: string, packed: Uint8Array): void {
     const items = this.#waiting.get(topic);
     if (items) items.push(packed);
     else this.#waiting.set(topic, [packed]);
-    if (this.#isDeferred) return;
-    this.#isDeferred = true;
-    this.#options.clock.defer(() => this.#flush());
+    this.#flushLater();
   }
 
   #flush(): void {
-    this.#isDeferred = false;
     const waiting = this.#waiting;
     this.#waiting = new Map();
     const { link, relay } = this.#options;

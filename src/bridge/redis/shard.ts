@@ -3,15 +3,17 @@
 
 import { FanwireError } from "../../errors.ts";
 import type { BridgeEvents, HistoryPage, Position, Publication, Retention } from "../bridge.ts";
-import { type Call, ConnectionLost, RedisError, type Reply } from "../connection.ts";
+import { ConnectionLost, RedisError } from "../connection.ts";
 import { decodeEnvelope, type Envelope, packPublication } from "../envelope.ts";
+import { historyRuleOf } from "../history-rule.ts";
 import type { Presence } from "../presence.ts";
-import type { Operation, Store } from "../store.ts";
+import type { Store } from "../store.ts";
 import type { StoreKeys } from "../store-keys.ts";
+import type { Operation } from "../store-reply.ts";
 import type { Budget } from "./budget.ts";
 import type { Clock } from "./clock.ts";
 import { Following, type ShardCounts } from "./following.ts";
-import type { Link, LinkEvents } from "./link.ts";
+import type { FencedLink, Link, LinkEvents } from "./link.ts";
 import { Outbox } from "./outbox.ts";
 import { Relays } from "./relays.ts";
 
@@ -30,16 +32,6 @@ export interface ShardPresence extends Presence {
   close(): Promise<void>;
 }
 
-/** What the parts of a shard may do with the link. */
-export interface ShardLink {
-  /** Whether calls can be run under a fence that holds. */
-  readonly isConnected: boolean;
-  readonly fence: number;
-  run(calls: readonly Call[]): Promise<readonly (Reply | RedisError)[]>;
-  /** A call was refused: the fence is no longer this instance's. */
-  fenced(): void;
-}
-
 export interface ShardOptions {
   readonly instance: string;
   readonly store: Store;
@@ -52,15 +44,13 @@ export interface ShardOptions {
   readonly publishTimeoutMs: number;
   readonly queueWhileAway: boolean;
   readonly createLink: (events: LinkEvents) => Link;
-  readonly createPresence: (link: ShardLink, malformed: () => void) => ShardPresence;
+  readonly createPresence: (link: FencedLink, malformed: () => void) => ShardPresence;
   readonly events: ShardEvents;
 }
 
 export interface ShardEvents extends Pick<LinkEvents, "admit" | "failed" | "alive" | "lost"> {
   connected(): void;
 }
-
-const nothingKept = { size: 0, ttlMs: 0, maxBytes: 0 };
 
 export class Shard {
   readonly link: Link;
@@ -74,9 +64,8 @@ export class Shard {
     this.#options = options;
     const { clock, publishTimeoutMs, retention, store } = options;
     const link = options.createLink(this.#linkEvents());
-    const shared = sharedPart(link);
     this.link = link;
-    this.presence = options.createPresence(shared, () => this.#malformed());
+    this.presence = options.createPresence(link, () => this.#malformed());
     this.following = new Following({
       ...options,
       link,
@@ -85,7 +74,7 @@ export class Shard {
     });
     this.outbox = new Outbox({
       ...options,
-      link: shared,
+      link,
       append: (topic, { number, items: publications }, fence) =>
         store.append({ topic, number, fence, publications }, retention(topic), clock.now()),
       accepted: (...accepted) => this.following.accepted(...accepted),
@@ -113,8 +102,7 @@ export class Shard {
   /** As `Bridge.history`. */
   history(topic: string, after: number | undefined, limit: number): Promise<HistoryPage> {
     const { clock, retention, store } = this.#options;
-    const kept = retention(topic);
-    const rule = kept.mode === "stream" ? kept.history : nothingKept;
+    const rule = historyRuleOf(retention(topic));
     return this.#ask(store.history(topic, after, limit, rule, clock.now()));
   }
 
@@ -173,17 +161,4 @@ export class Shard {
   #malformed(): void {
     this.counts.malformedEnvelopes += 1;
   }
-}
-
-function sharedPart(link: Link): ShardLink {
-  return {
-    get isConnected() {
-      return link.isConnected;
-    },
-    get fence() {
-      return link.fence;
-    },
-    run: (calls) => link.run(calls),
-    fenced: () => link.refence(),
-  };
 }

@@ -1,6 +1,6 @@
 // A topic that somebody on this node listens to: its native topics, its subscriptions, its log. Sends nothing itself.
 
-import type { Bridge } from "./bridge/bridge.ts";
+import type { Bridge, Position } from "./bridge/bridge.ts";
 import type { Member } from "./bridge/presence.ts";
 import { CatchUp } from "./catch-up.ts";
 import type { Socket } from "./engine/engine.ts";
@@ -86,6 +86,8 @@ export class ActiveTopic {
   sweep = 0;
   /** By the epoch in which they were begun, and the offset after which they read. */
   #reads: Map<string, Promise<HistoryItems>> | undefined;
+  /** While the bridge is asked where the topic stands. */
+  #standing: Promise<Position> | undefined;
 
   constructor(name: string, namespace: NamespaceOptions) {
     this.name = name;
@@ -121,6 +123,14 @@ export class ActiveTopic {
       this.#reads.set(key, read);
     }
     return read;
+  }
+
+  /** Where the bridge has the topic, which may be further than this node has heard. One question for all who ask at once. */
+  standing(bridge: Bridge): Promise<Position> {
+    this.#standing ??= bridge.history(this.name, this.log?.position.offset, 1).finally(() => {
+      this.#standing = undefined;
+    });
+    return this.#standing;
   }
 
   async #readPage(bridge: Bridge, after: number, limit: number): Promise<HistoryItems> {

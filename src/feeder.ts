@@ -265,7 +265,7 @@ export class Feeder {
         return left;
       }
       if (located.at !== "item") {
-        const after = located.at === "history" ? located.offset : 0;
+        const after = located.offset;
         const wanted = located.at === "history" ? after + 1 : undefined;
         void this.#wait(catchUp, () => this.#read(subscription, catchUp, after, wanted));
         return left;

@@ -197,6 +197,7 @@ export class Hub implements BridgeEvents {
       log.append({ frame, bytes, publication }, publication);
       this.#lanes.publishAppended(topic, frame, bytes);
     }
+    this.recovery.arrivals.moved(topic);
   }
 
   reset(
@@ -215,6 +216,7 @@ export class Hub implements BridgeEvents {
     topic.log.reset(position, values, forgottenOffset);
     // With what the old epoch still owes before it, and without waiting for a round.
     topic.forEachLane((lane) => this.#lanes.serve(lane));
+    this.recovery.arrivals.moved(topic);
   }
 
   relayed(name: string, publication: Publication): void {
@@ -249,6 +251,7 @@ export class Hub implements BridgeEvents {
       this.#topics.delete(topic.name);
       this.#options.bridge.leave(topic.name);
     }
+    this.recovery.arrivals.tick();
     this.feeder.tick();
   }
 

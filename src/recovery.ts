@@ -1,6 +1,7 @@
 // Where a subscription begins: after the position that the client gave, after a snapshot, or where the topic stands.
 
-import type { Subscription } from "./active-topic.ts";
+import type { ActiveTopic, Subscription } from "./active-topic.ts";
+import { Arrivals } from "./arrivals.ts";
 import type { Bridge, Position } from "./bridge/bridge.ts";
 import { FanwireError } from "./errors.ts";
 import { type Feeder, historyPageSize } from "./feeder.ts";
@@ -12,6 +13,7 @@ export interface RecoveryOptions {
   readonly bridge: Bridge;
   readonly limits: Limits;
   readonly snapshots: Snapshots;
+  readonly now: () => number;
 }
 
 /** Where a subscription began, as its `ok` tells it. */
@@ -45,6 +47,8 @@ interface Place {
 }
 
 export class Recovery {
+  /** To be told when topics move, and once a second. */
+  readonly arrivals: Arrivals;
   readonly counts: Record<RecoveryOutcome, number> = { ring: 0, history: 0, snapshot: 0, reset: 0, none: 0 };
   readonly #options: RecoveryOptions;
   readonly #feeder: Feeder;
@@ -52,22 +56,64 @@ export class Recovery {
   constructor(options: RecoveryOptions, feeder: Feeder) {
     this.#options = options;
     this.#feeder = feeder;
+    this.arrivals = new Arrivals(options.now);
   }
 
   /** Gives a subscription its place, answers with what it is owed, and lets the rest follow. A promise where it has to wait. */
   begin(subscription: Subscription, since: Position | undefined, answer: Answer): Promise<void> | undefined {
     if (subscription.left) return undefined;
-    const { log, name } = subscription.topic;
+    const { log } = subscription.topic;
     const cursor = since && log?.cursorAfter(since);
     if (cursor !== undefined && log!.locate(cursor).at === "history") {
       return this.#afterHistory(subscription, since!, answer);
     }
+    if (since && log && cursor === undefined && isUnknown(since, log.position)) {
+      return this.#afterBridge(subscription, since, answer);
+    }
+    return this.#placeAt(subscription, since, cursor, answer);
+  }
+
+  #placeAt(
+    subscription: Subscription,
+    since: Position | undefined,
+    cursor: number | undefined,
+    answer: Answer,
+  ): Promise<void> | undefined {
+    const { log, name } = subscription.topic;
     if (cursor === undefined && log && this.#options.snapshots.has(name)) {
       return this.#afterSnapshot(subscription, answer);
     }
     const anew = since ? "reset" : "none";
     this.#place(subscription, { outcome: cursor === undefined ? anew : "ring", cursor }, answer);
     return undefined;
+  }
+
+  /** The client may know more than this node, which then hears of it soon: to begin anew would be a gap where there is none. */
+  async #afterBridge(subscription: Subscription, since: Position, answer: Answer): Promise<void> {
+    const { topic } = subscription;
+    await this.#hear(topic, since);
+    if (subscription.left) return;
+    const cursor = topic.log!.cursorAfter(since);
+    if (cursor !== undefined) return this.begin(subscription, since, answer);
+    return this.#placeAt(subscription, since, undefined, answer);
+  }
+
+  /** Resolves once this node has reached a position, or knows that it never will. */
+  async #hear(topic: ActiveTopic, since: Position): Promise<void> {
+    // One answer may be one that others waited for already, and older than what the client knows.
+    for (let answers = 0; answers < 2; answers++) {
+      const { epoch: heard } = topic.log!.position;
+      const { epoch, offset } = await topic.standing(this.#options.bridge);
+      if (epoch === since.epoch && offset >= since.offset) {
+        return this.arrivals.wait(topic, (now) =>
+          now.epoch === epoch ? now.offset >= since.offset : now.epoch !== heard,
+        );
+      }
+      if (epoch === topic.log!.position.epoch) continue;
+      // Whoever began anew before this node hears of the new epoch would have to do so twice.
+      await this.arrivals.wait(topic, (now) => now.epoch !== heard);
+      answers = 0;
+    }
   }
 
   async #afterHistory(subscription: Subscription, since: Position, answer: Answer): Promise<void> {
@@ -77,6 +123,9 @@ export class Recovery {
       const cursor = subscription.topic.log!.cursorAfter(since);
       return this.#place(subscription, { outcome: "history", cursor }, answer);
     }
+    // History may have an epoch that this node has yet to hear of.
+    await this.#hear(subscription.topic, since);
+    if (subscription.left) return;
     if (this.#options.snapshots.has(subscription.topic.name))
       return this.#afterSnapshot(subscription, answer);
     this.#place(subscription, { outcome: "reset", cursor: undefined }, answer);
@@ -148,4 +197,9 @@ export class Recovery {
     const { recoveryChunkBytes, softBufferedBytes } = this.#options.limits;
     return Math.min(recoveryChunkBytes, softBufferedBytes - subscription.subscriber.socket.bufferedBytes());
   }
+}
+
+/** Whether a position may be one that this node has yet to hear of. */
+function isUnknown(since: Position, { epoch, offset }: Position): boolean {
+  return since.epoch !== epoch || since.offset > offset;
 }

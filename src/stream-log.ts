@@ -6,7 +6,6 @@ import type { Located, TopicItem, TopicLog } from "./topic-log.ts";
 import { SharedFrame } from "./wire/format.ts";
 
 const head: Located = { at: "head" };
-const lost: Located = { at: "lost" };
 
 export class StreamLog implements TopicLog {
   readonly #topic: string;
@@ -70,7 +69,11 @@ export class StreamLog implements TopicLog {
     if (cursor >= this.next) return head;
     const oldest = this.next - (this.#ring?.length ?? 0);
     if (cursor >= oldest) return { at: "item", item: this.#ring!.at(cursor - oldest), next: cursor + 1 };
-    return cursor > this.#began ? { at: "history", offset: this.offsetBefore(cursor) } : lost;
+    return cursor > this.#began ? { at: "history", offset: this.offsetBefore(cursor) } : this.#lost();
+  }
+
+  #lost(): Located {
+    return { at: "lost", offset: this.#began - this.#shift };
   }
 
   #push(item: TopicItem): void {

@@ -21,7 +21,8 @@ export type Located =
   | { readonly at: "head" }
   | { readonly at: "item"; readonly item: TopicItem; readonly next: number }
   | { readonly at: "history"; readonly offset: number }
-  | { readonly at: "lost" };
+  /** `offset`: where the present epoch began. */
+  | { readonly at: "lost"; readonly offset: number };
 
 /**
  * A cursor is a subscriber's place: everything before it has been sent. Cursors count publications and `reset`s alike, on over

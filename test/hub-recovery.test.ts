@@ -48,7 +48,7 @@ describe("a page of history", () => {
     expect([...early.complaints, ...late.complaints]).toEqual([]);
   });
 
-  test("of an epoch that the node has not heard of yet does not pass for the one that was asked for", async () => {
+  test("of an epoch that the node has not heard of yet is waited for, and ends continuity once", async () => {
     const { node, since } = await nodeBeyondMemory();
     node.bridge.isLate = true;
     node.bridge.isLossLate = true;
@@ -56,14 +56,82 @@ describe("a page of history", () => {
     for (let count = 0; count < 40; count++) node.publishNext(topic);
     const back = returning(node, since);
     await node.settle();
-    expect(okOf(back)).toMatchObject({ recovered: false, epoch: since.epoch, offset: 40 });
+    expect(back.socket.read).toEqual([]);
     node.bridge.catchUp();
     await node.settle();
+    expect(okOf(back)).toMatchObject({ recovered: false, ...node.bridge.position(topic) });
     back.look();
-    expect(back.follows.get(topic)!.resets).toEqual([{ ...node.bridge.position(topic), offset: 0 }]);
+    expect(back.follows.get(topic)!.resets).toEqual([]);
     expect(back.follows.get(topic)!.position).toEqual(node.bridge.position(topic));
     expect(back.complaints).toEqual([]);
   });
+});
+
+describe("a client that knows more than its node", () => {
+  /** A node that has heard nothing of what was published last, and a position in it. */
+  async function lateNode() {
+    const { node } = await nodeBeyondMemory();
+    node.bridge.isLate = true;
+    for (let count = 0; count < 5; count++) node.publishNext(topic);
+    return { node, since: { ...node.bridge.position(topic), offset: 43 } };
+  }
+
+  test("continues where it was once the node has heard of it", async () => {
+    const { node, since } = await lateNode();
+    const back = returning(node, since);
+    await node.settle();
+    expect(back.socket.read).toEqual([]);
+    node.bridge.catchUp();
+    await node.settle();
+    expect(okOf(back)).toMatchObject({ recovered: true, offset: 45 });
+    back.look();
+    expect(back.follows.get(topic)!.seen).toHaveLength(2);
+    expect(back.complaints).toEqual([]);
+  });
+
+  test("begins anew at once where nobody knows of that position", async () => {
+    const { node, since } = await lateNode();
+    node.bridge.catchUp();
+    for (const position of [
+      { ...since, offset: 99 },
+      { epoch: "made-up", offset: 1 },
+    ]) {
+      const back = returning(node, position);
+      await node.settle();
+      expect(okOf(back)).toMatchObject({ recovered: false, offset: 45 });
+    }
+  });
+
+  test("is refused, to try again, where the node does not hear of it in time", async () => {
+    const { node, since } = await lateNode();
+    const back = returning(node, since);
+    await node.settle();
+    node.tick(4999);
+    await node.settle();
+    expect(back.failures).toEqual([]);
+    node.tick(1);
+    await node.settle();
+    expect(back.failures).toMatchObject([{ code: "unavailable" }]);
+    expect(back.subscriptions.get(topic)).toBeUndefined();
+  });
+});
+
+test("a slow socket that an epoch's end left behind continues where the next epoch began", async () => {
+  const { node, stays } = await nodeBeyondMemory();
+  stays.socket.pause();
+  for (let count = 0; count < 60; count++) node.publishNext(topic);
+  node.bridge.beginEpoch(topic);
+  for (let count = 0; count < 20; count++) node.publishNext(topic);
+  for (let round = 0; round < 3; round++) {
+    stays.socket.resume();
+    node.tick();
+    await node.settle();
+  }
+  stays.look();
+  const { position, resets } = stays.follows.get(topic)!;
+  expect(resets).toEqual([{ ...node.bridge.position(topic), offset: 100 }]);
+  expect(position).toEqual(node.bridge.position(topic));
+  expect(stays.complaints).toEqual([]);
 });
 
 describe("the ok of a recovery", () => {

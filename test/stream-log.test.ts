@@ -67,7 +67,7 @@ describe("a stream's log", () => {
     const behind = log.next;
     reset(log, { epoch: "b", offset: 5 });
     publication(log);
-    expect(log.locate(behind)).toEqual({ at: "lost" });
+    expect(log.locate(behind)).toEqual({ at: "lost", offset: 5 });
   });
 
   test("does not recover a position from before the present epoch began here", () => {
@@ -91,6 +91,11 @@ class Model {
   readonly all: { text: string; epoch: string; offset: number; bytes: number }[] = [];
   position: Position;
   readonly first: number;
+
+  /** The offset at which the present epoch began. */
+  get began(): number {
+    return this.all.findLast(({ text }) => text.startsWith("reset"))!.offset;
+  }
 
   constructor(position: Position) {
     this.position = position;
@@ -160,7 +165,7 @@ test("a log agrees with one of endless memory wherever it still has an item, and
             expect(located).toEqual({ at: "history", offset: item.offset - 1 });
             expect(log.cursorAfter({ epoch: item.epoch, offset: item.offset - 1 })).toBe(model.first + index);
           } else {
-            expect(located).toEqual({ at: "lost" });
+            expect(located).toEqual({ at: "lost", offset: model.began });
           }
         }
         expect(log.locate(log.next)).toEqual({ at: "head" });

@@ -153,6 +153,13 @@ export class ModelBridge implements Bridge {
     this.#tell(topic, () => this.#events.reset(topic, position), this.isLate && this.isLossLate);
   }
 
+  /** The store comes back with all it had, under another epoch. */
+  beginEpoch(topic: string): void {
+    const stored = { ...this.#topic(topic), epoch: `e${++this.#epochs}` };
+    this.#stored.set(topic, stored);
+    if (this.#joined.has(topic)) this.#events.reset(topic, this.position(topic));
+  }
+
   /** The store comes back with only so many of the values it had, under another epoch. */
   loseSome(topic: string, kept: number): void {
     this.#late.delete(topic);

@@ -12,6 +12,9 @@ import { json } from "../../src/wire/json.ts";
 import { ModelSocket } from "./model-engine.ts";
 import type { ModelNode } from "./model-node.ts";
 
+/** Where a client connects. */
+export type ClientHost = Pick<ModelNode, "engine" | "hub">;
+
 /** The `ok` of a subscribe, with the position that was asked for. */
 export interface ModelOk extends Position {
   readonly topic: string;
@@ -42,10 +45,10 @@ export abstract class ModelClient implements Subscriber {
   readonly complaints: string[] = [];
   readonly failures: unknown[] = [];
   #looked = 0;
-  readonly #node: ModelNode;
+  readonly #node: ClientHost;
 
   /** By default a user of its own, in JSON. */
-  constructor(node: ModelNode, userId?: string, format = json) {
+  constructor(node: ClientHost, userId?: string, format = json) {
     this.#node = node;
     const sessionId = `session-${++sessions}`;
     this.member = { sessionId, userId: userId ?? sessionId };

@@ -57,6 +57,11 @@ export class StreamReader extends ModelClient {
     }
   }
 
+  /** Whether a publication has the content of its position. */
+  protected holds(id: string, data: unknown): boolean {
+    return String(data).startsWith(`${id} `);
+  }
+
   protected override message(topic: string, { offset, data }: ModelPublication): void {
     const follows = this.follows.get(topic);
     if (!follows) return void this.complaints.push(`a message of ${topic} before its ok`);
@@ -65,7 +70,7 @@ export class StreamReader extends ModelClient {
       this.complaints.push(`${topic} ${epoch}:${offset} came after ${follows.position.offset}`);
     }
     const id = `${epoch}:${offset}`;
-    if (!String(data).startsWith(`${id} `)) {
+    if (!this.holds(id, data)) {
       this.complaints.push(`${topic} ${id} holds ${String(data).trim()}`);
     }
     follows.seen.push(id);

@@ -1,0 +1,14 @@
+// Entry of the long tests: `npm run soak -- simulation`, `npm run soak -- mutants`.
+
+import { soakMutants } from "./mutants.ts";
+import { soakSimulation } from "./simulation.ts";
+
+const soaks: Record<string, (words: readonly string[]) => Promise<number>> = {
+  simulation: soakSimulation,
+  mutants: soakMutants,
+};
+
+const [name = "", ...words] = process.argv.slice(2);
+const soak = soaks[name];
+if (!soak) console.error(`usage: npm run soak -- ${Object.keys(soaks).join(" | ")}`);
+process.exit(soak ? await soak(words) : 1);

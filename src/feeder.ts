@@ -293,8 +293,11 @@ export class Feeder {
     wanted: number | undefined,
   ): Promise<void> {
     const { topic } = subscription;
+    const { epoch } = topic.log!.position;
     const page = await topic.read(this.#bridge, after, historyPageSize);
     if (subscription.catchUp !== catchUp) return;
+    // What was asked for was of an epoch that is over: its offsets mean something else in the next one.
+    if (topic.log!.position.epoch !== epoch) return this.#schedule(subscription.subscriber);
     if (page.firstOffset !== wanted && this.#wantsSnapshot(topic, catchUp)) {
       return this.#resync(subscription, catchUp);
     }

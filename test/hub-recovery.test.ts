@@ -134,6 +134,34 @@ test("a slow socket that an epoch's end left behind continues where the next epo
   expect(stays.complaints).toEqual([]);
 });
 
+test("a slow socket is not fed the next epoch's publications as if they were of the last one", async () => {
+  const { node, stays } = await nodeBeyondMemory();
+  stays.socket.pause();
+  for (let count = 0; count < 60; count++) node.publishNext(topic);
+  node.bridge.isLate = true;
+  node.bridge.isLossLate = true;
+  node.bridge.loseEverything(topic, 0);
+  for (let count = 0; count < 110; count++) node.publishNext(topic);
+  node.bridge.isSlow = true;
+  stays.socket.resume();
+  node.tick();
+  await node.settle();
+  expect(node.bridge.reads).toBe(1);
+  // The node hears of the epoch while it waits for a page, which is of that epoch.
+  node.bridge.catchUp();
+  node.bridge.isSlow = false;
+  node.bridge.release();
+  for (let round = 0; round < 3; round++) {
+    await node.settle();
+    node.tick();
+  }
+  stays.look();
+  const { position, resets } = stays.follows.get(topic)!;
+  expect(stays.complaints).toEqual([]);
+  expect(resets).toEqual([{ ...node.bridge.position(topic), offset: 0 }]);
+  expect(position).toEqual(node.bridge.position(topic));
+});
+
 describe("the ok of a recovery", () => {
   const sizeOf = (reader: StreamReader) => JSON.stringify(okOf(reader).publications).length;
 

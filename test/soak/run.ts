@@ -1,11 +1,13 @@
-// Entry of the long tests: `npm run soak -- simulation`, `npm run soak -- mutants`.
+// Entry of the long tests: `npm run soak -- simulation`, `npm run soak -- mutants`, `npm run soak -- faults`.
 
+import { soakFaults } from "./faults.ts";
 import { soakMutants } from "./mutants.ts";
 import { soakSimulation } from "./simulation.ts";
 
 const soaks: Record<string, (words: readonly string[]) => Promise<number>> = {
   simulation: soakSimulation,
   mutants: soakMutants,
+  faults: soakFaults,
 };
 
 const [name = "", ...words] = process.argv.slice(2);

@@ -1,0 +1,111 @@
+// The load under which faults happen: publishers and subscribers on both nodes, for each mode.
+
+import { secondsFromNow, tokenFor } from "../support/token.ts";
+import type { Fault } from "./cases.ts";
+import { type Cluster, type Engine, engines } from "./cluster.ts";
+import { Publisher } from "./publisher.ts";
+import { until } from "./steady-client.ts";
+import { Subscriber } from "./subscriber.ts";
+
+export const topics = ["room:1", "room:2", "ticker:1", "game:1"] as const;
+
+const subscribersPerNode = 4;
+const publishersPerTopic = 2;
+const intervalMs = 10;
+const heavyBytes = 30_000;
+/** How many more publications of each publisher must be acknowledged before a phase counts as under load. */
+const warmUp = 25;
+const deadlineMs = 40_000;
+
+export class Load {
+  readonly publishers: readonly (Publisher & { readonly home: Engine })[];
+  readonly subscribers: readonly (Subscriber & { readonly home: Engine })[];
+  isHeavy = false;
+  readonly #refreshing: NodeJS.Timeout | undefined;
+
+  constructor(cluster: Cluster, fault: Fault) {
+    const padding = (number: number) => (this.isHeavy && number % 10 === 0 ? heavyBytes : 0);
+    this.publishers = engines.flatMap((home) =>
+      topics.flatMap((topic) =>
+        range(publishersPerTopic).map((index) => {
+          const name = `${home}-${topic.replace(":", "")}-${index}`;
+          const token = () => tokenFor(name);
+          const port = () => cluster.portFor(home);
+          return Object.assign(new Publisher({ name, topic, intervalMs, padding, token, port }), { home });
+        }),
+      ),
+    );
+    this.subscribers = engines.flatMap((home) =>
+      range(subscribersPerNode).map((index) => {
+        const name = `${home}-${index}`;
+        // A token has whole seconds: this one lasts for more than one of them.
+        const claims = () => (fault.hasShortTokens ? { exp: secondsFromNow(2) } : {});
+        const options = { token: () => tokenFor(name, claims()), port: () => cluster.portFor(home) };
+        return Object.assign(new Subscriber(name, topics, options), { home });
+      }),
+    );
+    if (fault.hasShortTokens) this.#refreshing = setInterval(() => this.#refresh(), 1000);
+  }
+
+  /** Resolves once every subscriber is everywhere and every publisher has been heard. */
+  async start(): Promise<void> {
+    for (const subscriber of this.subscribers) subscriber.start();
+    const areJoined = () => this.subscribers.every(({ isJoined }) => isJoined);
+    await until(areJoined, deadlineMs, () => "all subscribers to be joined");
+    for (const publisher of this.publishers) publisher.start();
+    await this.goesOn();
+  }
+
+  /** Resolves once each publisher has had some more acknowledged. */
+  async goesOn(): Promise<void> {
+    const before = this.publishers.map(({ acknowledged }) => acknowledged.size);
+    const isBehind = (index: number) => this.publishers[index]!.acknowledged.size < before[index]! + warmUp;
+    const behind = () => this.publishers.filter((_, index) => isBehind(index)).map(({ name }) => name);
+    await until(
+      () => behind().length === 0,
+      deadlineMs,
+      () => `publications of ${behind()}`,
+    );
+  }
+
+  /** Ends the publishing; resolves once every subscriber has what it is owed, or never will. */
+  async settle(): Promise<void> {
+    await Promise.all(this.publishers.map((publisher) => publisher.stop()));
+    try {
+      await until(
+        () => this.#hasArrived(),
+        deadlineMs,
+        () => "everybody to have arrived",
+      );
+    } catch {
+      // What is missing is for the judgement to say.
+    }
+  }
+
+  async end(): Promise<void> {
+    clearInterval(this.#refreshing);
+    await Promise.all([...this.publishers, ...this.subscribers].map((client) => client.end()));
+  }
+
+  #hasArrived(): boolean {
+    return this.publishers.every(({ topic, name, acknowledged }) =>
+      this.subscribers.every((subscriber) => {
+        const { mode, seen, numbers } = subscriber.topics.get(topic)!;
+        const last = Math.max(...acknowledged.keys());
+        if (mode === "latest") return numbers.get(name) === last;
+        if (mode === "volatile") return true;
+        return seen.some(({ publication }) => publication.publisher === name && publication.number === last);
+      }),
+    );
+  }
+
+  #refresh(): void {
+    this.subscribers.forEach((subscriber, index) => {
+      if (index % 2 === 0) subscriber.refresh();
+    });
+  }
+}
+
+function range(length: number): readonly number[] {
+  return Array.from({ length }, (_, index) => index);
+}

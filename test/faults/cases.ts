@@ -1,7 +1,8 @@
 // The faults: what is broken, for how long, and what of it may be seen. Knows nothing of how it is watched.
 
 import { type Cluster, durable, type Engine, engines } from "./cluster.ts";
-import { pause } from "./steady-client.ts";
+import type { Load } from "./load.ts";
+import { pause, until } from "./steady-client.ts";
 
 export interface Fault {
   readonly name: string;
@@ -20,7 +21,7 @@ export interface Fault {
   /** At least one node must have noticed it, or it was none. */
   readonly isNoticed?: true;
   /** Breaks something and mends it again. */
-  readonly happen: (cluster: Cluster) => Promise<void>;
+  readonly happen: (cluster: Cluster, load: Load) => Promise<void>;
 }
 
 /** How long faults last: those of the whole matrix, or shorter ones that still are noticed. */
@@ -141,9 +142,18 @@ function nodeFaults({ brokenLinkMs, pausedNodeMs }: Durations, victim: Engine): 
       },
     },
     {
-      name: "node killed",
+      name: "node killed, acknowledgements lost",
       resets: 0,
-      happen: ({ nodes }) => nodes[victim].kill(),
+      happen: async ({ nodes, links }, load) => {
+        // The other node has seen something of which the answer is still on its way here: its publisher has to repeat it.
+        links[victim].slow({ delayMs: 200 });
+        await until(
+          () => load.isUnderWay(victim),
+          10_000,
+          () => "something seen and not acknowledged",
+        );
+        await nodes[victim].kill();
+      },
     },
     {
       name: `node paused ${pausedNodeMs / 1000} s`,

@@ -3,7 +3,7 @@
 import { secondsFromNow, tokenFor } from "../support/token.ts";
 import type { Fault } from "./cases.ts";
 import { type Cluster, type Engine, engines } from "./cluster.ts";
-import { Publisher } from "./publisher.ts";
+import { type Numbered, Publisher } from "./publisher.ts";
 import { until } from "./steady-client.ts";
 import { Subscriber } from "./subscriber.ts";
 
@@ -65,6 +65,19 @@ export class Load {
       () => behind().length === 0,
       deadlineMs,
       () => `publications of ${behind()}`,
+    );
+  }
+
+  /** Whether subscribers of the other node have seen something that this node has not acknowledged yet. */
+  isUnderWay(home: Engine): boolean {
+    const others = this.subscribers.filter((subscriber) => subscriber.home !== home);
+    const own = this.publishers.filter((publisher) => publisher.home === home);
+    return own.some(({ topic, name, acknowledged }) =>
+      others.some(({ topics: followed }) => {
+        const isOwn = ({ publication }: { publication: Numbered }) => publication.publisher === name;
+        const last = followed.get(topic)?.seen.findLast(isOwn);
+        return last !== undefined && !acknowledged.has(last.publication.number);
+      }),
     );
   }
 

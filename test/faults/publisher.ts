@@ -78,13 +78,21 @@ export class Publisher extends SteadyClient {
   }
 
   #frame(number: number): object {
-    const { name: publisher, topic } = this;
+    const { name, topic } = this;
+    const isVolatile = topic.startsWith("game:");
+    // What is volatile is in order per connection: what an earlier one sent may still be on its way from another node.
+    const publisher = isVolatile ? volatileName(name, this.disconnects) : name;
     const padding = "x".repeat(this.#options.padding(number));
     const data = { publisher, number, ...(padding && { padding }) };
     const frame = { type: "publish", topic, data };
-    if (topic.startsWith("game:")) return frame;
+    if (isVolatile) return frame;
     // Its own key: so its last publication is the newest value that everybody has to arrive at.
     const key = topic.startsWith("ticker:") ? { key: publisher } : {};
     return { ...frame, ...key, idempotencyKey: `${publisher}-${number}` };
   }
+}
+
+/** What a publisher calls itself on its connection after so many others. */
+export function volatileName(name: string, connection: number): string {
+  return `${name} on ${connection}`;
 }

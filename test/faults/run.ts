@@ -11,7 +11,7 @@ export async function runFault(fault: Fault): Promise<Verdict> {
   try {
     await load.start();
     load.isHeavy = fault.isHeavy === true;
-    await fault.happen(cluster);
+    await fault.happen(cluster, load);
     load.isHeavy = false;
     await load.goesOn();
     await load.settle();

@@ -55,7 +55,11 @@ export class Subscriber extends SteadyClient {
   }
 
   protected override opened(): void {
-    for (const [topic, followed] of this.topics) void this.#join(topic, followed);
+    for (const [topic, followed] of this.topics) {
+      // What is volatile is in order, and comes once, per connection: another node may be later than the one before.
+      if (followed.mode === "volatile") followed.numbers.clear();
+      void this.#join(topic, followed);
+    }
   }
 
   protected override received(frame: Frame): void {

@@ -2,6 +2,7 @@
 
 import type { Fault } from "./cases.ts";
 import type { Load } from "./load.ts";
+import { volatileName } from "./publisher.ts";
 import type { Followed } from "./subscriber.ts";
 
 export interface Verdict {
@@ -149,7 +150,7 @@ function volatileShare({ subscribers, publishers }: Load, isLocal: boolean): num
     if (!topic.startsWith("game:") || disconnects > 0) continue;
     for (const subscriber of stayed.filter((each) => (each.home === home) === isLocal)) {
       owed += acknowledged.size;
-      came += subscriber.topics.get(topic)!.counts.get(name) ?? 0;
+      came += subscriber.topics.get(topic)!.counts.get(volatileName(name, 0)) ?? 0;
     }
   }
   return owed === 0 ? 1 : came / owed;

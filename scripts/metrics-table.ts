@@ -1,7 +1,7 @@
 // Writes the table of metrics into README.md. Run it with bun: it reads the metrics from the sources.
 
 import { readFileSync, writeFileSync } from "node:fs";
-import { describeMetrics } from "../src/metrics.ts";
+import { describeMetrics } from "../src/metrics/metrics.ts";
 import { code, readme, replaceTable } from "./readme-tables.ts";
 
 const head = ["metric", "type", "labels", "meaning"];

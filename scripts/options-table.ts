@@ -1,7 +1,7 @@
 // Writes the table of options into README.md. Run it with bun: it reads the options from the sources.
 
 import { readFileSync, writeFileSync } from "node:fs";
-import { describeOptions } from "../src/config.ts";
+import { describeOptions } from "../src/config/config.ts";
 import { code, readme, replaceTable } from "./readme-tables.ts";
 
 const head = ["option", "variable", "default", "bounds", "meaning"];

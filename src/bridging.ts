@@ -8,10 +8,10 @@ import { systemClock } from "./bridge/redis/clock.ts";
 import { RedisPresence } from "./bridge/redis/redis-presence.ts";
 import { RegistryConflict } from "./bridge/redis/registry.ts";
 import { NotLetIn, RedisBridge, type RedisBridgeObserver } from "./bridge/redis.ts";
-import type { MeasuredBridge } from "./bridge-metrics.ts";
-import { shownRedisUrl } from "./config-redis.ts";
+import { ConfigError, type Options, type RedisOptions } from "./config/options.ts";
+import { shownRedisUrl } from "./config/redis.ts";
 import type { Log } from "./log.ts";
-import { ConfigError, type Options, type RedisOptions } from "./options.ts";
+import type { MeasuredBridge } from "./metrics/bridge-metrics.ts";
 import { namespaceOf } from "./wire/topic-name.ts";
 
 /** How many probes in a row may be missing before a link is closed. */

@@ -1,10 +1,16 @@
 // Plain HTTP: liveness, readiness, and what is not for clients: API, metrics and console. Knows nothing of sessions.
 
-import { type AdmissionRules, notFound, refusal, refuseByOrigin, socketPath } from "./admission.ts";
-import { challenge, type Endpoint, isApiPath } from "./api.ts";
-import { type Console, statePath } from "./console.ts";
+import { challenge, type Endpoint, isApiPath } from "./api/api.ts";
+import {
+  type AdmissionRules,
+  notFound,
+  refusal,
+  refuseByOrigin,
+  socketPath,
+} from "./connections/admission.ts";
+import { type Console, statePath } from "./console/console.ts";
 import type { HttpReply, HttpRequest } from "./engine/engine.ts";
-import { expositionType } from "./exposition.ts";
+import { expositionType } from "./metrics/exposition.ts";
 
 export interface HttpOptions {
   readonly admission: AdmissionRules;

@@ -1,7 +1,7 @@
 // Log lines: one JSON object each, on standard output; knows nothing of what is logged. The only door to pino.
 
 import { destination, pino, stdSerializers } from "pino";
-import type { LogLevel } from "./options.ts";
+import type { LogLevel } from "./config/options.ts";
 
 /** Further fields of a line. An error goes under `error` and keeps its stack. */
 export type LogFields = Readonly<Record<string, unknown>>;

@@ -3,7 +3,7 @@
 
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { ConfigError, describeOptions, loadOptions, type Options } from "./config.ts";
+import { ConfigError, describeOptions, loadOptions, type Options } from "./config/config.ts";
 import { createLog, type Log } from "./log.ts";
 import { type Server, startNode } from "./server.ts";
 import { version } from "./version.ts";

@@ -3,17 +3,17 @@
 
 import type { BridgeEvents, Position } from "./bridge/bridge.ts";
 import { createBridge, startBridge } from "./bridging.ts";
-import { resolveOptions } from "./config.ts";
+import { resolveOptions } from "./config/config.ts";
+import { namespaceAmong } from "./config/namespaces.ts";
+import { ConfigError, type InputOptions } from "./config/options.ts";
 import { createLog, type Log } from "./log.ts";
-import { namespaceAmong } from "./namespaces.ts";
-import { ConfigError, type InputOptions } from "./options.ts";
-import { Publications } from "./publications.ts";
+import { Publications } from "./requests/publications.ts";
 import type { PublishOptions } from "./server.ts";
 
 export type { Position } from "./bridge/bridge.ts";
+export { ConfigError, type NamespaceInput } from "./config/options.ts";
 export { type ErrorCode, errorRules, FanwireError } from "./errors.ts";
 export type { Log } from "./log.ts";
-export { ConfigError, type NamespaceInput } from "./options.ts";
 export type { PublishOptions } from "./server.ts";
 
 /** What of a node's options a publisher takes: they have to be the nodes' own, or what it sends is not what they expect. */

@@ -1,32 +1,32 @@
 // The library's entry and composition root: wires the rooms into one node and lends it to an application.
 
 import { randomUUID } from "node:crypto";
-import { type AdmissionRules, notFound } from "./admission.ts";
+import { createApi } from "./api/api.ts";
 import { createKeyCheck } from "./api/keys.ts";
 import { RequestsUnderWay } from "./api/under-way.ts";
-import { createApi } from "./api.ts";
 import type { Application } from "./application.ts";
+import { createVerification, type Verification } from "./auth/verification.ts";
 import type { Position } from "./bridge/bridge.ts";
 import { createBridge, measuresOf, type SomeBridge, startBridge } from "./bridging.ts";
-import { developmentMode, resolveOptions } from "./config.ts";
-import { isLoopback } from "./config-authentication.ts";
-import { Connections } from "./connections.ts";
+import { isLoopback } from "./config/authentication.ts";
+import { developmentMode, resolveOptions } from "./config/config.ts";
+import type { InputOptions, Options } from "./config/options.ts";
+import { type AdmissionRules, notFound } from "./connections/admission.ts";
+import { Connections } from "./connections/connections.ts";
+import type { Session } from "./connections/session.ts";
+import { createConsole } from "./console/console.ts";
 import { ConsoleState } from "./console/state.ts";
-import { createConsole } from "./console.ts";
 import type { CreateEngine, Engine, HttpRequest } from "./engine/engine.ts";
 import { FanwireError } from "./errors.ts";
-import { EventLoopDelay } from "./event-loop-delay.ts";
 import { askForKey, createHttp, type HttpOptions } from "./http.ts";
-import { Hub } from "./hub.ts";
+import { Hub } from "./hub/hub.ts";
+import { Snapshots } from "./hub/snapshots.ts";
 import { createLog, type Log } from "./log.ts";
-import { exposeMetrics, type Measured } from "./metrics.ts";
-import type { InputOptions, Options } from "./options.ts";
-import { Publications } from "./publications.ts";
-import { Requests } from "./requests.ts";
-import type { Session } from "./session.ts";
-import { Snapshots } from "./snapshots.ts";
-import { statsOf } from "./stats.ts";
-import { createVerification, type Verification } from "./verification.ts";
+import { EventLoopDelay } from "./metrics/event-loop-delay.ts";
+import { exposeMetrics, type Measured } from "./metrics/metrics.ts";
+import { statsOf } from "./metrics/stats.ts";
+import { Publications } from "./requests/publications.ts";
+import { Requests } from "./requests/requests.ts";
 import { version } from "./version.ts";
 
 export type {
@@ -38,9 +38,9 @@ export type {
   SnapshotProvider,
 } from "./application.ts";
 export type { Position } from "./bridge/bridge.ts";
+export { ConfigError, type InputOptions, type NamespaceInput } from "./config/options.ts";
 export { type CloseReason, closeRules, type ErrorCode, errorRules, FanwireError } from "./errors.ts";
 export type { Log } from "./log.ts";
-export { ConfigError, type InputOptions, type NamespaceInput } from "./options.ts";
 export type { Snapshot } from "./wire/frames.ts";
 
 /** What goes with a publication of the application's own. */

@@ -1,15 +1,15 @@
 // The server API in this process, and what cannot be seen from outside: what a batch's turn holds, and faults of our own.
 
 import { describe, expect, test } from "bun:test";
+import { createApi, type Endpoint } from "../src/api/api.ts";
 import { createKeyCheck } from "../src/api/keys.ts";
 import { RequestsUnderWay } from "../src/api/under-way.ts";
-import { createApi, type Endpoint } from "../src/api.ts";
 import type { Bridge, Position, Publication } from "../src/bridge/bridge.ts";
-import { resolveOptions } from "../src/config.ts";
+import { resolveOptions } from "../src/config/config.ts";
 import { FanwireError } from "../src/errors.ts";
-import type { Hub } from "../src/hub.ts";
+import type { Hub } from "../src/hub/hub.ts";
 import { createLog } from "../src/log.ts";
-import { Publications } from "../src/publications.ts";
+import { Publications } from "../src/requests/publications.ts";
 import { createServer } from "../src/server.ts";
 import { apiContract } from "./contract/api.ts";
 import { apiKey } from "./support/api-client.ts";

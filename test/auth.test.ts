@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { exportSPKI, generateKeyPair, type JWTPayload, SignJWT, UnsecuredJWT } from "jose";
-import { createGuest, createVerifier, type VerifierOptions } from "../src/auth.ts";
+import { createGuest, createVerifier, type VerifierOptions } from "../src/auth/auth.ts";
 import { FanwireError } from "../src/errors.ts";
 
 const secret = "a secret of more than thirty-two bytes";

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { BufferSampler, socketsPerTick } from "../src/buffer-sampler.ts";
+import { BufferSampler, socketsPerTick } from "../src/connections/buffer-sampler.ts";
 
 function connections(count: number) {
   let looks = 0;

@@ -7,7 +7,7 @@ import {
   type InputOptions,
   loadOptions,
   resolveOptions,
-} from "../src/config.ts";
+} from "../src/config/config.ts";
 
 const secret = "a secret of more than thirty-two bytes";
 const noFile = (path: string): string => {

@@ -1,8 +1,8 @@
 // Options of Redis: where it may be, what else is said of it, and that no refusal shows a password.
 
 import { describe, expect, test } from "bun:test";
-import { ConfigError, loadOptions, resolveOptions } from "../src/config.ts";
-import { shownRedisUrl } from "../src/config-redis.ts";
+import { ConfigError, loadOptions, resolveOptions } from "../src/config/config.ts";
+import { shownRedisUrl } from "../src/config/redis.ts";
 
 function refusal(work: () => unknown): string {
   try {

@@ -2,8 +2,8 @@
 
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { addressGroup } from "../src/address-group.ts";
-import { type CapLimits, ConnectionCaps } from "../src/connection-caps.ts";
+import { addressGroup } from "../src/connections/address-group.ts";
+import { type CapLimits, ConnectionCaps } from "../src/connections/connection-caps.ts";
 import { FanwireError } from "../src/errors.ts";
 
 const limits: CapLimits = {

@@ -1,9 +1,9 @@
 // The node's connections on a model hub: who leaves before having been let in was never there.
 
 import { expect, test } from "bun:test";
-import { Connections } from "../src/connections.ts";
+import { Connections } from "../src/connections/connections.ts";
+import { Session } from "../src/connections/session.ts";
 import type { Socket } from "../src/engine/engine.ts";
-import { Session } from "../src/session.ts";
 import { json } from "../src/wire/json.ts";
 import { log } from "./support/in-process.ts";
 import { ModelNode } from "./support/model-node.ts";

@@ -1,10 +1,10 @@
 // What the console's page is told: that it is so, and that an answer stays small and quick however large the node is.
 
 import { describe, expect, test } from "bun:test";
-import { noConnections } from "../src/connection-counts.ts";
+import { noConnections } from "../src/connections/connection-counts.ts";
+import type { Session } from "../src/connections/session.ts";
 import { ConsoleState } from "../src/console/state.ts";
 import { keptThings, thingsPerStep } from "../src/console/survey.ts";
-import type { Session } from "../src/session.ts";
 import { json } from "../src/wire/json.ts";
 import { CountingReader } from "./support/counting-reader.ts";
 import { ModelNode } from "./support/model-node.ts";

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
-import { type ConsoleSettings, createConsole } from "../src/console.ts";
+import { type ConsoleSettings, createConsole } from "../src/console/console.ts";
 import type { HttpReply, HttpRequest } from "../src/engine/engine.ts";
 import { askForKey, createHttp } from "../src/http.ts";
 

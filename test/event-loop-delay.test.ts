@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { beatMs, EventLoopDelay } from "../src/event-loop-delay.ts";
+import { beatMs, EventLoopDelay } from "../src/metrics/event-loop-delay.ts";
 
 const { boundsSeconds } = EventLoopDelay;
 const bucketOf = (seconds: number) => boundsSeconds.findIndex((bound) => seconds <= bound);

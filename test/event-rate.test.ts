@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { EventRate, meanOfSeconds } from "../src/event-rate.ts";
+import { EventRate, meanOfSeconds } from "../src/hub/event-rate.ts";
 
 test("a rate is the mean of the last whole seconds, whenever it is counted and asked", () => {
   const step = fc.record({ passed: fc.integer({ min: 0, max: 2 * meanOfSeconds }), count: fc.nat(1000) });

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { expose, histogramSamples } from "../src/exposition.ts";
+import { expose, histogramSamples } from "../src/metrics/exposition.ts";
 import { Scrape } from "./support/scrape.ts";
 
 test("metrics are exposed with help, type and one line per value", () => {

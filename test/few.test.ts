@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { FewMap, FewSet } from "../src/few.ts";
+import { FewMap, FewSet } from "../src/hub/few.ts";
 
 const item = fc.integer({ min: 0, max: 20 });
 const steps = fc.array(fc.record({ isAdded: fc.boolean(), item }), { maxLength: 200 });

@@ -2,7 +2,7 @@
 
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { covers, guestGrants, isPattern } from "../src/grants.ts";
+import { covers, guestGrants, isPattern } from "../src/auth/grants.ts";
 
 test.each([
   ["room:7", "room:7", true],

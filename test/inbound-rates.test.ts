@@ -1,10 +1,10 @@
 // How fast one connection may send: each rate by itself, and who is closed for going on.
 
 import { describe, expect, test } from "bun:test";
-import { resolveOptions } from "../src/config.ts";
+import { resolveOptions } from "../src/config/config.ts";
+import type { NamespaceOptions } from "../src/config/options.ts";
+import { InboundRates } from "../src/connections/inbound-rates.ts";
 import { FanwireError } from "../src/errors.ts";
-import { InboundRates } from "../src/inbound-rates.ts";
-import type { NamespaceOptions } from "../src/options.ts";
 
 const limits = {
   frameBurst: 100,

@@ -2,9 +2,9 @@
 
 import { describe, expect, test } from "bun:test";
 import { exportJWK, generateSecret, SignJWT, UnsecuredJWT } from "jose";
-import { createKeyVerifier } from "../src/auth.ts";
+import { createKeyVerifier } from "../src/auth/auth.ts";
+import { type KeySet, parseKeySet } from "../src/auth/key-set.ts";
 import { FanwireError } from "../src/errors.ts";
-import { type KeySet, parseKeySet } from "../src/key-set.ts";
 import { keySetOf, SigningKey } from "./support/signing-key.ts";
 
 const nowMs = 1_800_000_000_000;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { PositionedPublication } from "../src/bridge/bridge.ts";
-import { KeyedLog } from "../src/keyed-log.ts";
+import { KeyedLog } from "../src/hub/keyed-log.ts";
 import { SharedFrame } from "../src/wire/format.ts";
 import { messageOf } from "../src/wire/message.ts";
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import type { Position } from "../src/bridge/bridge.ts";
-import { rateClass, rateClassesHz } from "../src/rate-classes.ts";
+import { rateClass, rateClassesHz } from "../src/hub/rate-classes.ts";
 import { LatestReader } from "./support/latest-reader.ts";
 import { ModelNode } from "./support/model-node.ts";
 

@@ -2,8 +2,8 @@
 
 import { expect, test } from "bun:test";
 import { openSync } from "node:fs";
+import type { LogLevel } from "../src/config/options.ts";
 import { createLog } from "../src/log.ts";
-import type { LogLevel } from "../src/options.ts";
 
 function linesAt(level: LogLevel): Record<string, unknown>[] {
   const lines: Record<string, unknown>[] = [];

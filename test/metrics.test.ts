@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
-import type { MeasuredBridge } from "../src/bridge-metrics.ts";
-import { noConnections } from "../src/connection-counts.ts";
-import { EventLoopDelay } from "../src/event-loop-delay.ts";
-import { describeMetrics, exposeMetrics, type Measured } from "../src/metrics.ts";
+import { noConnections } from "../src/connections/connection-counts.ts";
+import type { MeasuredBridge } from "../src/metrics/bridge-metrics.ts";
+import { EventLoopDelay } from "../src/metrics/event-loop-delay.ts";
+import { describeMetrics, exposeMetrics, type Measured } from "../src/metrics/metrics.ts";
 import { version } from "../src/version.ts";
 import { json } from "../src/wire/json.ts";
 import { msgpack } from "../src/wire/msgpack.ts";

@@ -1,7 +1,7 @@
 // Origins: which pages may connect, and which Host headers name this machine.
 
 import { expect, test } from "bun:test";
-import { hostIsLoopback, originAllowed } from "../src/origin.ts";
+import { hostIsLoopback, originAllowed } from "../src/connections/origin.ts";
 
 const listed = ["https://app.example", "capacitor://localhost"];
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { LocalPresence } from "../src/bridge/local-presence.ts";
-import { MemberTable } from "../src/presence.ts";
-import { presenceAnswer } from "../src/presence-answer.ts";
+import { MemberTable } from "../src/hub/presence.ts";
+import { presenceAnswer } from "../src/requests/presence-answer.ts";
 import { ModelNode } from "./support/model-node.ts";
 
 const graceMs = 50;

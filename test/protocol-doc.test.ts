@@ -2,8 +2,8 @@
 
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
+import { limitRules } from "../src/config/limits.ts";
 import { closeRules, errorRules } from "../src/errors.ts";
-import { limitRules } from "../src/limits.ts";
 import type { ClientFrame, ServerFrame } from "../src/wire/frames.ts";
 import { parseClientFrame } from "../src/wire/inbound.ts";
 

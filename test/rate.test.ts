@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { TokenBucket } from "../src/rate.ts";
+import { TokenBucket } from "../src/connections/rate.ts";
 
 test("a burst is let through at once and no more", () => {
   const rate = { burst: 3, perSecond: 10 };

@@ -1,11 +1,11 @@
 // A session on a host of its own: what a fault of the server's does to its connection, and to nothing else.
 
 import { expect, test } from "bun:test";
-import { resolveOptions } from "../src/config.ts";
-import { noConnections } from "../src/connection-counts.ts";
+import { resolveOptions } from "../src/config/config.ts";
+import { noConnections } from "../src/connections/connection-counts.ts";
+import { Session, type SessionHost } from "../src/connections/session.ts";
 import type { Socket } from "../src/engine/engine.ts";
 import { FanwireError } from "../src/errors.ts";
-import { Session, type SessionHost } from "../src/session.ts";
 import { json } from "../src/wire/json.ts";
 
 /** A session on a socket that is full while `isFull`, and what the host hears. */

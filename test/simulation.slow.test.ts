@@ -5,7 +5,7 @@ import { simulate } from "./support/simulation.ts";
 
 const one = process.env.SEED;
 const from = Number(one ?? 1);
-const seeds = one === undefined ? Number(process.env.FANWIRE_SIMULATION_SEEDS ?? 5000) : 1;
+const seeds = one === undefined ? Number(process.env.FANWIRE_SIMULATION_SEEDS ?? 10_000) : 1;
 
 test(`whatever happens between nodes in ${seeds} runs, every promise is kept to every client`, async () => {
   for (let seed = from; seed < from + seeds; seed++) {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import type { Position } from "../src/bridge/bridge.ts";
-import { StreamLog } from "../src/stream-log.ts";
+import { StreamLog } from "../src/hub/stream-log.ts";
 import { SharedFrame } from "../src/wire/format.ts";
 
 const roomy = { items: 1000, bytes: 1_000_000 };

@@ -36,10 +36,10 @@ test("each dependency has its doors, and most have one", () => {
     bun: ["src/engine/bun.ts"],
     "uWebSockets.js": ["src/engine/uws.ts"],
     ioredis: ["src/bridge/connection.ts"],
-    jose: ["src/auth.ts"],
+    jose: ["src/auth/auth.ts"],
     msgpackr: ["src/wire/msgpack.ts"],
     pino: ["src/log.ts"],
-    zod: ["src/config-rules.ts"],
+    zod: ["src/config/rules.ts"],
   };
   const imported = /(?:from|import)\s*\(?\s*["']([^"'.][^"']*)["']/g;
   const through = new Set<string>();
@@ -82,7 +82,11 @@ test("only the process reads the environment and ends itself", () => {
 
 test("pure rooms have no clock, no chance, no timers and no input or output", () => {
   const wire = sources.filter((path) => path.startsWith("src/wire/"));
-  const names = ["topic-log", "grants", "origin", "rate", "limits", "address-group", "inbound-rates"];
+  const names = [
+    ...["hub/topic-log", "hub/stream-log", "hub/keyed-log", "hub/ring", "hub/arrivals", "auth/grants"],
+    ...["connections/origin", "connections/rate", "connections/address-group", "connections/inbound-rates"],
+    "config/limits",
+  ];
   const store = sources.filter((path) =>
     /^src\/bridge\/(envelope|msgpack-reader|scripts|store)\b/.test(path),
   );

@@ -1,14 +1,14 @@
 // What each route of the server API does; knows nothing of HTTP but what a route is.
 
 import type { Bridge, Position } from "../bridge/bridge.ts";
+import type { Limits } from "../config/limits.ts";
 import { FanwireError } from "../errors.ts";
-import { historyAnswer } from "../history-answer.ts";
-import type { Hub } from "../hub.ts";
-import type { Limits } from "../limits.ts";
+import type { Hub } from "../hub/hub.ts";
 import type { Log } from "../log.ts";
-import { presenceAnswer } from "../presence-answer.ts";
-import type { Publications } from "../publications.ts";
-import { checkHistory, checkPresence } from "../reading-rules.ts";
+import { historyAnswer } from "../requests/history-answer.ts";
+import { presenceAnswer } from "../requests/presence-answer.ts";
+import type { Publications } from "../requests/publications.ts";
+import { checkHistory, checkPresence } from "../requests/reading-rules.ts";
 import { payloadBytes, type WireFormat } from "../wire/format.ts";
 import {
   checkUserId,

@@ -1,7 +1,7 @@
 // The API's requests that wait for their answer, so that a node's end can wait for them; knows nothing of what they ask.
 
-import type { Endpoint } from "../api.ts";
 import type { HttpReply } from "../engine/engine.ts";
+import type { Endpoint } from "./api.ts";
 
 export class RequestsUnderWay {
   readonly #answers = new Set<Promise<HttpReply>>();

@@ -1,7 +1,7 @@
 // Presence as far as one node knows it: the member tables of topics in memory, and the one timer that ends stays. All there is to
 // know of a single node; redis-presence.ts adds what the others tell.
 
-import { MemberTable } from "../presence.ts";
+import { MemberTable } from "../hub/presence.ts";
 import type { Member, PresenceEvents, PresencePage } from "./presence.ts";
 
 export interface LocalPresenceOptions {

@@ -1,12 +1,12 @@
 // What the console's page asks for again and again: a node's load, its greatest topics and connections, and what went wrong.
 // One answer costs the same however large the node is: a survey looks at a bounded number of things, and so few are told.
 
-import type { ActiveTopic } from "../active-topic.ts";
-import type { Connections } from "../connections.ts";
-import type { EventLoopDelay } from "../event-loop-delay.ts";
-import type { Hub } from "../hub.ts";
-import { type Measured, runtime } from "../metrics.ts";
-import type { Session } from "../session.ts";
+import type { Connections } from "../connections/connections.ts";
+import type { Session } from "../connections/session.ts";
+import type { ActiveTopic } from "../hub/active-topic.ts";
+import type { Hub } from "../hub/hub.ts";
+import type { EventLoopDelay } from "../metrics/event-loop-delay.ts";
+import { type Measured, runtime } from "../metrics/metrics.ts";
 import { LoadHistory, type LoadReading } from "./load.ts";
 import { Survey } from "./survey.ts";
 

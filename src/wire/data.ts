@@ -1,7 +1,7 @@
 // What may travel as `data`: the JSON data model of bounded depth and size, and binary values where a namespace admits them.
 
+import { limitRules } from "../config/limits.ts";
 import { FanwireError } from "../errors.ts";
-import { limitRules } from "../limits.ts";
 
 export interface DataRule {
   readonly maxDepth: number;

@@ -40,7 +40,7 @@ const mutants: readonly Mutant[] = [
   },
   {
     mechanism: "rejoin of slow sockets",
-    file: "src/feeder.ts",
+    file: "src/hub/feeder.ts",
     from: '        this.#endResync(subscription, "caught-up");\n        this.#goLive(subscription);',
     to: "",
   },
@@ -76,13 +76,13 @@ const mutants: readonly Mutant[] = [
   },
   {
     mechanism: "waiting for what a client knows already",
-    file: "src/recovery.ts",
+    file: "src/hub/recovery.ts",
     from: "return since.epoch !== epoch || since.offset > offset;",
     to: "return since.epoch === epoch && since.offset > offset && offset < 0;",
   },
   {
     mechanism: "where a lost cursor continues",
-    file: "src/stream-log.ts",
+    file: "src/hub/stream-log.ts",
     from: "offset: this.#began - this.#shift }",
     to: "offset: 0 }",
   },

@@ -1,11 +1,11 @@
 // A client over a model socket: subscribes at a model node's hub and reads what arrives.
 
-import type { Subscriber, Subscription } from "../../src/active-topic.ts";
 import type { Position } from "../../src/bridge/bridge.ts";
 import type { Member } from "../../src/bridge/presence.ts";
 import type { CloseReason } from "../../src/errors.ts";
-import { FewMap } from "../../src/few.ts";
-import type { Joined } from "../../src/recovery.ts";
+import type { Subscriber, Subscription } from "../../src/hub/active-topic.ts";
+import { FewMap } from "../../src/hub/few.ts";
+import type { Joined } from "../../src/hub/recovery.ts";
 import type { WireFormat } from "../../src/wire/format.ts";
 import type { ServerFrame, Snapshot, StayFrame } from "../../src/wire/frames.ts";
 import { json } from "../../src/wire/json.ts";

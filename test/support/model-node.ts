@@ -1,11 +1,11 @@
 // A hub with its feeder over model sockets and a model bridge, in a time of its own.
 
 import type { SnapshotProvider } from "../../src/application.ts";
-import { resolveOptions } from "../../src/config.ts";
-import { Hub } from "../../src/hub.ts";
-import type { Limits } from "../../src/limits.ts";
+import { resolveOptions } from "../../src/config/config.ts";
+import type { Limits } from "../../src/config/limits.ts";
+import { Hub } from "../../src/hub/hub.ts";
+import { Snapshots } from "../../src/hub/snapshots.ts";
 import { createLog } from "../../src/log.ts";
-import { Snapshots } from "../../src/snapshots.ts";
 import { ModelBridge } from "./model-bridge.ts";
 import { ModelEngine } from "./model-engine.ts";
 

@@ -7,7 +7,7 @@
 // topics; what differs is read, or told, anew.
 
 import { FanwireError } from "../../errors.ts";
-import { MemberTable } from "../../presence.ts";
+import { MemberTable } from "../../hub/presence.ts";
 import { LocalPresence } from "../local-presence.ts";
 import type { Member, PresenceEvents, PresencePage, TopicUser } from "../presence.ts";
 import { type Arrival, type PresenceEnvelope, PresenceStore } from "../store-presence.ts";

@@ -1,0 +1,337 @@
+// All connections of this node: admits them, authenticates them, keeps their time, and closes them politely.
+
+import type { Application } from "../application.ts";
+import { type Claims, clockToleranceMs, createGuest } from "../auth/auth.ts";
+import type { Limits } from "../config/limits.ts";
+import type { HttpRequest, Payload, Socket, UpgradeDecision } from "../engine/engine.ts";
+import { type CloseReason, closeRules, FanwireError } from "../errors.ts";
+import type { Hub } from "../hub/hub.ts";
+import type { Joined } from "../hub/recovery.ts";
+import type { Log } from "../log.ts";
+import { ownTopics } from "../requests/access.ts";
+import { withDeadline } from "../requests/deadline.ts";
+import type { Requests } from "../requests/requests.ts";
+import { type ClientFrame, type JoinedTopic, type MessageFrame, protocolVersion } from "../wire/frames.ts";
+import { messageOf } from "../wire/message.ts";
+import { type AdmissionRules, type Refusal, readHandshake, refusal } from "./admission.ts";
+import { BufferSampler } from "./buffer-sampler.ts";
+import { ConnectionCaps } from "./connection-caps.ts";
+import { noConnections } from "./connection-counts.ts";
+import { Session, type SessionHost } from "./session.ts";
+
+export interface ConnectionsOptions {
+  readonly nodeId: string;
+  readonly limits: Limits;
+  readonly hub: Hub;
+  readonly requests: Requests;
+  readonly admission: AdmissionRules;
+  /** Absent in development mode, where whoever brings no token is a guest. */
+  readonly verify: ((token: string) => Promise<Claims>) | undefined;
+  readonly application: Application;
+  readonly log: Log;
+  readonly now: () => number;
+  readonly newId: () => string;
+}
+
+/** Closing is spread at this pace, so that the nodes that take the clients over are not hit by all of them at once. */
+const closesPerStep = 50;
+const stepMs = 50;
+/** What an engine says of a connection that ended without a close frame. */
+const abnormalClosure = 1006;
+/** The least time that clients are asked to spread their return over. */
+const leastReturnMs = 1000;
+
+export class Connections implements SessionHost {
+  readonly limits: Limits;
+  readonly now: () => number;
+  readonly counts = noConnections();
+  readonly buffers: BufferSampler;
+  readonly #options: ConnectionsOptions;
+  readonly #sessions = new Set<Session>();
+  readonly #caps: ConnectionCaps;
+  /** Topics that could not be joined for a client yet, because their position was unavailable. */
+  readonly #unjoined = new Map<Session, Set<string>>();
+  #isDraining = false;
+  #emptied: (() => void) | undefined;
+
+  constructor(options: ConnectionsOptions) {
+    this.#options = options;
+    this.limits = options.limits;
+    this.#caps = new ConnectionCaps(options.limits);
+    this.now = options.now;
+    this.buffers = new BufferSampler(this.#sessions);
+  }
+
+  get count(): number {
+    return this.#sessions.size;
+  }
+
+  get sessions(): ReadonlySet<Session> {
+    return this.#sessions;
+  }
+
+  get isDraining(): boolean {
+    return this.#isDraining;
+  }
+
+  upgrade(request: HttpRequest): UpgradeDecision<Session> {
+    const decision = this.#decide(request);
+    if ("refuse" in decision) this.counts.refused[decision.refuse.reason] += 1;
+    return decision;
+  }
+
+  #decide(request: HttpRequest): { accept: Session; subprotocol?: string } | { refuse: Refusal } {
+    const read = readHandshake(request, this.#options.admission);
+    if ("refuse" in read) return read;
+    if (this.#isDraining) return { refuse: refusal("draining", "This node is closing.") };
+    const refuse = this.#caps.refuse(request.remoteAddress);
+    if (refuse) return { refuse };
+    const { format, credential, autoJoin } = read.handshake;
+    const session = new Session(this, this.#options.newId(), format, credential, autoJoin);
+    return read.subprotocol === undefined
+      ? { accept: session }
+      : { accept: session, subprotocol: read.subprotocol };
+  }
+
+  open(socket: Socket<Session>): void {
+    const session = socket.data;
+    this.#sessions.add(session);
+    this.#caps.opened(socket.remoteAddress);
+    this.counts.open[session.format.index]! += 1;
+    this.counts.opened[session.format.index]! += 1;
+    void session.opened(socket);
+  }
+
+  message(socket: Socket<Session>, payload: Payload): void {
+    socket.data.received(payload);
+  }
+
+  drain(socket: Socket<Session>): void {
+    socket.data.drained();
+  }
+
+  pong(socket: Socket<Session>): void {
+    socket.data.ponged();
+  }
+
+  closed(socket: Socket<Session>, code: number): void {
+    socket.data.closed(code);
+  }
+
+  authenticate(credential: string | undefined): Claims | Promise<Claims> {
+    const { verify } = this.#options;
+    if (!verify && credential === undefined) return createGuest();
+    if (!verify)
+      throw new FanwireError("unauthorized", "Development mode has no secret to verify a token with.");
+    if (credential === undefined) throw new FanwireError("unauthorized", "There is no token.");
+    const late = () => new FanwireError("timeout", "The token could not be verified in time.");
+    return withDeadline(verify(credential), this.limits.authTimeoutMs, late);
+  }
+
+  authenticated(userId: string): void {
+    this.#caps.authenticated(userId);
+  }
+
+  async welcome(session: Session): Promise<void> {
+    const { hub, nodeId } = this.#options;
+    const topics = session.autoJoin ? this.#joinable(session) : [];
+    await Promise.allSettled(topics.map((topic) => hub.open(topic)));
+    if (session.isOver) return;
+    const subscriptions: JoinedTopic[] = [];
+    const values: MessageFrame[] = [];
+    let isGreeted = false;
+    for (const topic of topics) {
+      this.#join(session, topic, (joined) => {
+        if (isGreeted) return announceLate(session, topic, joined);
+        subscriptions.push({ topic, mode: joined.mode, ...joined.position });
+        values.push(...valuesOf(topic, joined));
+      });
+    }
+    const { expiresAt } = session.claims;
+    session.send({
+      type: "connected",
+      sessionId: session.id,
+      userId: session.userId,
+      nodeId,
+      timestamp: this.now(),
+      heartbeatMs: this.limits.heartbeatMs,
+      ...(expiresAt !== undefined && { expiresAt }),
+      protocol: protocolVersion,
+      subscriptions,
+    });
+    isGreeted = true;
+    session.isWelcomed = true;
+    for (const value of values) session.send(value);
+    this.#tell("onConnect", () => {
+      return this.#options.application.onConnect?.({ userId: session.userId, sessionId: session.id });
+    });
+  }
+
+  handle(session: Session, frame: ClientFrame, frameBytes: number): void {
+    // From here on the client says itself whether it is in the topic.
+    if (frame.type === "subscribe" || frame.type === "unsubscribe") this.#forget(session, frame.topic);
+    this.#options.requests.handle(session, frame, frameBytes);
+  }
+
+  failed(failure: unknown): void {
+    this.#options.log.error("handler-failed", { error: failure });
+  }
+
+  drained(session: Session): void {
+    this.#options.hub.feeder.drained(session);
+  }
+
+  ended(session: Session, code: number, reason: CloseReason | undefined): void {
+    this.#sessions.delete(session);
+    this.#caps.ended(session.socket.remoteAddress, session.isAuthenticated ? session.userId : undefined);
+    this.counts.open[session.format.index]! -= 1;
+    this.counts.ended[reason ?? (code === abnormalClosure ? "lost" : "client")] += 1;
+    this.#unjoined.delete(session);
+    this.#options.hub.unsubscribeAll(session);
+    if (this.#sessions.size === 0) this.#emptied?.();
+    if (!session.isWelcomed) return;
+    this.#tell("onDisconnect", () => {
+      const { userId, id: sessionId } = session;
+      return this.#options.application.onDisconnect?.({ userId, sessionId, code });
+    });
+  }
+
+  /** Once a second. */
+  tick(): void {
+    for (const session of this.#sessions) session.tick(clockToleranceMs);
+    this.buffers.tick();
+    for (const [session, topics] of this.#unjoined) {
+      for (const topic of [...topics]) {
+        if (!session.isBusyWith(topic)) this.#joinLate(session, topic);
+      }
+    }
+  }
+
+  /** Closes a user's connections. One whose token is being verified at the moment is not known to be the user's yet. */
+  disconnect(userId: string, reason: string | undefined): void {
+    for (const session of this.#sessions) {
+      if (session.isAuthenticated && session.userId === userId) session.close("disconnected", reason);
+    }
+  }
+
+  /** Takes nobody in from now on. */
+  startDraining(): void {
+    this.#isDraining = true;
+  }
+
+  /**
+   * Tells every client, closes all of them over up to `drainCloseMs`, and resolves when they are gone or `exitMs` has passed.
+   * What waits for a client when the process ends never leaves: a slow one has until then to read it.
+   */
+  async closeAll(exitMs: number): Promise<void> {
+    const sessions = [...this.#sessions];
+    if (sessions.length === 0) return;
+    const steps = Math.ceil(sessions.length / closesPerStep);
+    const pauseMs = Math.min(stepMs, this.limits.drainCloseMs / steps);
+    const retryAfterMs = Math.max(leastReturnMs, Math.round(steps * pauseMs));
+    for (const session of sessions) {
+      if (session.isWelcomed) session.send({ type: "closing", code: closeRules.draining.code, retryAfterMs });
+    }
+    const emptied = new Promise<void>((resolve) => {
+      this.#emptied = resolve;
+    });
+    const deadline = new Promise<void>((resolve) => {
+      setTimeout(resolve, exitMs).unref();
+    });
+    const slow = new Set<Session>();
+    let isLate = false;
+    const late = setTimeout(() => {
+      isLate = true;
+    }, this.limits.drainCloseMs);
+    for (const session of sessions) if (session.behind) this.#dismiss(session, slow);
+    for (let step = 0; step < steps; step++) {
+      if (step > 0) await pause(pauseMs);
+      const batch = sessions.slice(step * closesPerStep, (step + 1) * closesPerStep);
+      for (const session of batch) this.#dismiss(session, slow);
+    }
+    while (slow.size > 0 && !isLate) {
+      await pause(stepMs);
+      for (const session of slow) this.#dismiss(session, slow);
+    }
+    clearTimeout(late);
+    for (const session of slow) session.close("draining");
+    if (this.#sessions.size > 0) await Promise.race([emptied, deadline]);
+  }
+
+  /** Closes a client to which everything has left; another one gets nothing new any more, and is slow. */
+  #dismiss(session: Session, slow: Set<Session>): void {
+    if (session.isOver || session.socket.bufferedBytes() === 0) {
+      slow.delete(session);
+      session.close("draining");
+      return;
+    }
+    slow.add(session);
+    this.#options.hub.unsubscribeAll(session);
+  }
+
+  #joinable(session: Session): string[] {
+    return ownTopics(session.userId).filter((topic) => {
+      return session.format.binary || !this.#options.hub.namespace(topic).binary;
+    });
+  }
+
+  #join(session: Session, topic: string, answer: (joined: Joined) => void): void {
+    void session.inOrder(topic, () => {
+      return this.#options.hub.subscribe(session, topic, {}, answer)?.catch(() => {
+        if (session.isOver) return;
+        const topics = this.#unjoined.get(session) ?? new Set();
+        this.#unjoined.set(session, topics.add(topic));
+      });
+    });
+  }
+
+  /** Stays among the unjoined until it has worked, so that the client's own word on the topic counts meanwhile. */
+  #joinLate(session: Session, topic: string): void {
+    if (session.subscriptions.has(topic)) {
+      this.#forget(session, topic);
+      return;
+    }
+    void session.inOrder(topic, () => {
+      const announce = (joined: Joined) => {
+        this.#forget(session, topic);
+        announceLate(session, topic, joined);
+      };
+      // Of a failure nothing has to be said: it is tried again.
+      return this.#options.hub.subscribe(session, topic, {}, announce)?.catch(() => undefined);
+    });
+  }
+
+  #forget(session: Session, topic: string): void {
+    const topics = this.#unjoined.get(session);
+    topics?.delete(topic);
+    if (topics?.size === 0) this.#unjoined.delete(session);
+  }
+
+  #tell(hook: string, call: () => unknown): void {
+    const failed = (error: unknown) => this.#options.log.error("hook-failed", { hook, error });
+    try {
+      Promise.resolve(call()).catch(failed);
+    } catch (error) {
+      failed(error);
+    }
+  }
+}
+
+/** What a topic of mode `latest` has, as the messages a client would have got. */
+function valuesOf(topic: string, { publications = [] }: Joined): MessageFrame[] {
+  return publications.map((publication) => messageOf(topic, publication));
+}
+
+function announceLate(session: Session, topic: string, joined: Joined): void {
+  const { position, snapshot } = joined;
+  if (!position) return;
+  const { epoch, offset } = snapshot ?? position;
+  session.send({ type: "reset", topic, epoch, offset, ...(snapshot && { snapshot }) });
+  for (const value of valuesOf(topic, joined)) session.send(value);
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms);
+  });
+}

@@ -1,0 +1,34 @@
+// What may be asked of a topic's history and presence, by its namespace and in which wire format; knows no grants.
+
+import type { Limits } from "../config/limits.ts";
+import type { NamespaceOptions } from "../config/options.ts";
+import { FanwireError } from "../errors.ts";
+import type { WireFormat } from "../wire/format.ts";
+import type { HistoryFrame } from "../wire/frames.ts";
+
+/** Throws FanwireError `mode-mismatch`, or `bad-frame` for too high a limit. */
+export function checkHistory(
+  { limit }: Pick<HistoryFrame, "limit">,
+  namespace: NamespaceOptions,
+  format: WireFormat,
+  limits: Limits,
+): void {
+  if (namespace.mode !== "stream") {
+    throw new FanwireError("mode-mismatch", `Topics of mode ${namespace.mode} have no history.`);
+  }
+  if (limit !== undefined && limit > limits.maxHistoryLimit) {
+    throw new FanwireError("bad-frame", `\`limit\` is at most ${limits.maxHistoryLimit}.`);
+  }
+  checkFormat(format, namespace);
+}
+
+/** Throws FanwireError `mode-mismatch`. */
+export function checkPresence(namespace: NamespaceOptions): void {
+  if (!namespace.presence) throw new FanwireError("mode-mismatch", "The namespace has no presence.");
+}
+
+/** JSON has no words for binary values: whoever speaks it cannot be sent what such a namespace holds. */
+export function checkFormat(format: WireFormat, namespace: NamespaceOptions): void {
+  if (!namespace.binary || format.binary) return;
+  throw new FanwireError("mode-mismatch", "The namespace carries binary data: use MessagePack.");
+}

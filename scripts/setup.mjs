@@ -51,11 +51,7 @@ export function mustNode(what, script, args) {
 
 /** Installs the packages if they are missing or older than the lockfile, and sees to it that bun runs. */
 export async function setup() {
-  if (!installed()) {
-    const npm = process.env.npm_execpath?.endsWith("npm-cli.js") ? process.env.npm_execpath : undefined;
-    const [command, args] = npm ? [process.execPath, [npm]] : ["npm", []];
-    await must("installing the packages (npm ci)", command, [...args, "ci", "--no-audit", "--no-fund"]);
-  }
+  await install("the packages");
   if (!bunRuns()) {
     // npm may have been told not to run packages' scripts; bun's one puts the executable for this system in its place.
     await mustNode("placing the bun executable", "bun/install.js", []);
@@ -66,10 +62,25 @@ export async function setup() {
   }
 }
 
-function installed() {
+/** Sees to it that what a folder's lockfile names is installed there. */
+export async function install(what, folder = root) {
+  if (installed(folder)) return;
+  const npm = process.env.npm_execpath?.endsWith("npm-cli.js") ? process.env.npm_execpath : undefined;
+  const [command, args] = npm ? [process.execPath, [npm]] : ["npm", []];
+  await must(`installing ${what} (npm ci)`, command, [
+    ...args,
+    "ci",
+    "--no-audit",
+    "--no-fund",
+    "--prefix",
+    folder,
+  ]);
+}
+
+function installed(folder) {
   // npm writes this file last, so an installation that was interrupted does not count.
-  const marker = statSync(join(root, "node_modules", ".package-lock.json"), { throwIfNoEntry: false });
-  return marker !== undefined && marker.mtimeMs >= statSync(join(root, "package-lock.json")).mtimeMs;
+  const marker = statSync(join(folder, "node_modules", ".package-lock.json"), { throwIfNoEntry: false });
+  return marker !== undefined && marker.mtimeMs >= statSync(join(folder, "package-lock.json")).mtimeMs;
 }
 
 function bunRuns() {

@@ -1,8 +1,9 @@
 // `npm test`: everything that is checked, on a machine where nothing is prepared yet. `--fast` leaves out the browser
 // and test/**/*.slow.test.ts; other arguments go to `bun test`, such as the name of a file.
 
+import { join } from "node:path";
 import { ensurePrograms } from "./debian.mjs";
-import { bun, must, mustNode, setup } from "./setup.mjs";
+import { bun, install, must, mustNode, root, setup } from "./setup.mjs";
 
 const args = process.argv.slice(2).filter((arg) => arg !== "--fast");
 const fast = process.argv.includes("--fast");
@@ -10,8 +11,10 @@ const fast = process.argv.includes("--fast");
 await setup();
 // The bridge's tests run against a real Redis, and the console's drive a real browser.
 if (fast) await ensurePrograms(["redis-server"]);
-else
+else {
   await ensurePrograms(["redis-server", "chromium"], "or leave out what needs a browser: npm run test:fast");
+  await install("Node.js 22 and Deno, which the client is tested in", join(root, "test", "runtimes"));
+}
 // Always, because the tests that run on Node.js run what was built.
 await must("building the package", process.execPath, ["scripts/build.mjs"]);
 await mustNode("checking format and lint (biome)", "@biomejs/biome/bin/biome", ["check", "."]);

@@ -12,6 +12,7 @@ import { isLoopback } from "./config/authentication.ts";
 import { developmentMode, resolveOptions } from "./config/config.ts";
 import type { InputOptions, Options } from "./config/options.ts";
 import { type AdmissionRules, notFound } from "./connections/admission.ts";
+import { clientAddressBy } from "./connections/client-address.ts";
 import { Connections } from "./connections/connections.ts";
 import type { Session } from "./connections/session.ts";
 import { createConsole } from "./console/console.ts";
@@ -117,6 +118,8 @@ async function loadEngine(): Promise<CreateEngine> {
 }
 
 const tickMs = 1000;
+/** Of the time in which a node ends, what is kept for its goodbye to Redis: more than that takes where Redis is well. */
+const partingMs = 2000;
 /** Room above our own limits, so that it is ours that clients meet, with a code that says so. */
 const engineSlack = 2;
 
@@ -179,6 +182,7 @@ export class Node implements Server {
       hub: this.#hub,
       requests,
       admission,
+      addressOf: clientAddressBy(options.trustedProxies),
       verify,
       application,
       log,
@@ -275,15 +279,17 @@ export class Node implements Server {
   }
 
   async #close(): Promise<void> {
-    const { drainExitMs } = this.#options.limits;
+    const { drainCloseMs, drainExitMs } = this.#options.limits;
+    const endsAtMs = performance.now() + drainExitMs;
+    const forClientsMs = Math.max(drainCloseMs, drainExitMs - partingMs);
     this.#log.info("draining", { connections: this.#connections.count });
     this.#connections.startDraining();
-    await Promise.all([this.#connections.closeAll(drainExitMs), this.#underWay.finished(drainExitMs)]);
+    await Promise.all([this.#connections.closeAll(forClientsMs), this.#underWay.finished(forClientsMs)]);
     clearInterval(this.#ticking);
     this.#delay.close();
-    await this.#closeEngines();
-    await this.#bridge.close();
-    this.#log.info("closed");
+    const parting = this.#closeEngines().then(() => this.#bridge.close());
+    const isLate = await isLaterThan(endsAtMs - performance.now(), parting);
+    this.#log.info("closed", isLate ? { isLate } : {});
   }
 
   async #listen(): Promise<Server["address"]> {
@@ -366,6 +372,17 @@ const noSockets = {
 
 async function refuseTokens(): Promise<never> {
   throw new FanwireError("unauthorized", "Development mode has no secret to verify a token with.");
+}
+
+/** Whether work is still not done after this time. Rejects where it fails before. */
+async function isLaterThan(deadlineMs: number, work: Promise<void>): Promise<boolean> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(true), deadlineMs);
+  });
+  const isLate = await Promise.race([work.then(() => false), late]);
+  clearTimeout(timer);
+  return isLate;
 }
 
 /** Immediates run sooner than timers of no delay. */

@@ -17,6 +17,7 @@ test("a client that is not welcomed yet is told of no closing, and its end is no
     limits: node.limits,
     hub: node.hub,
     requests: undefined as never,
+    addressOf: ({ remoteAddress }) => remoteAddress,
     admission: { isLoopbackOnly: true, allowedOrigins: [] },
     verify: undefined,
     application: {

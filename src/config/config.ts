@@ -57,6 +57,7 @@ function resolve(given: object, locate: Locate): Options {
     ...(input.jwtIssuer !== undefined && { jwtIssuer: input.jwtIssuer }),
     ...(input.jwtAudience !== undefined && { jwtAudience: input.jwtAudience }),
     allowedOrigins: input.allowedOrigins ?? [],
+    trustedProxies: input.trustedProxies ?? [],
     apiKeys: input.apiKeys ?? [],
     ...(input.adminPort !== undefined && { adminPort: input.adminPort }),
     adminHost: input.adminHost ?? defaults.host,

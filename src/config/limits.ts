@@ -28,7 +28,7 @@ export const limitRules = {
     100_000,
     1,
     10_000_000,
-    "Connections of one IPv4 address or IPv6 /64; one more is answered 429. Behind a proxy all are of its address.",
+    "Connections of one IPv4 address or IPv6 /64; one more is answered 429. Behind a proxy that is not among `trustedProxies` all are of its address.",
   ),
   maxConnectionsPerUser: limit(1000, 1, 10_000_000, "Connections of one user; one more is closed 1013."),
   maxUnauthenticatedConnections: limit(
@@ -170,7 +170,13 @@ export const limitRules = {
     5000,
     0,
     3_600_000,
-    "Time over which a closing node spreads the closing of its connections.",
+    "Most time over which a closing node spreads the closing of its connections.",
+  ),
+  drainClosesPerSecond: limit(
+    1000,
+    1,
+    1_000_000,
+    "Connections a closing node closes per second, where `drainCloseMs` does not ask for more.",
   ),
   drainExitMs: limit(10_000, 1, 3_600_000, "Time after which a closing node ends whatever is left."),
 } as const satisfies Record<string, LimitRule>;

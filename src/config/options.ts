@@ -87,6 +87,8 @@ export interface Options {
   readonly console: boolean;
   /** As browsers write them in `Origin`. */
   readonly allowedOrigins: readonly string[];
+  /** Addresses, and ranges of them, from which `X-Forwarded-For` is believed. */
+  readonly trustedProxies: readonly string[];
   /** Absent: this is the only node, and its topics are in its memory. */
   readonly redis?: RedisOptions;
   /** By name, built-ins included. A map, because `constructor` is a valid name too. */
@@ -137,6 +139,7 @@ export interface InputOptions {
   /** Default: in development mode only. */
   readonly console?: boolean | undefined;
   readonly allowedOrigins?: readonly string[] | undefined;
+  readonly trustedProxies?: readonly string[] | undefined;
   /** Default: none, and topics in memory. Defaults within: `prefix` `fanwire:`, `queueWhileAway` true. */
   readonly redis?:
     | {

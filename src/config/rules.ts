@@ -3,6 +3,7 @@
 
 import { z } from "zod";
 import type { HistoryRule } from "../bridge/bridge.ts";
+import { isAddressRange } from "../connections/client-address.ts";
 import { normalOrigin } from "../connections/origin.ts";
 import { normalUrl } from "./authentication.ts";
 import { limitRules } from "./limits.ts";
@@ -130,6 +131,15 @@ const optionRules: Rules<Exclude<keyof InputOptions, "redis" | "namespaces" | "l
     meaning:
       "Origins of web pages that may connect besides the node's own; commas separate them in the variable.",
     variable: "FANWIRE_ALLOWED_ORIGINS",
+    read: list,
+  },
+  trustedProxies: {
+    schema: (bound) => z.array(z.string(bound).refine(isAddressRange, bound), bound),
+    bounds: "a list of IP addresses, or ranges of them as `address/bits`",
+    default: "none",
+    meaning:
+      "Proxies whose `X-Forwarded-For` says who a client is, for limits by address; commas separate them in the variable.",
+    variable: "FANWIRE_TRUSTED_PROXIES",
     read: list,
   },
   apiKeys: {

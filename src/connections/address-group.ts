@@ -3,7 +3,7 @@
 /** A name for the group. The engines spell addresses differently: all spellings of one give the same name. */
 export function addressGroup(address: string): string {
   if (!address.includes(":")) return address;
-  const words = expand(address.toLowerCase().replace(/%.*/, ""));
+  const words = addressWords(address);
   const isMapped = words.slice(0, 5).every((word) => word === 0) && words[5] === 0xffff;
   if (!isMapped)
     return `${words
@@ -14,7 +14,13 @@ export function addressGroup(address: string): string {
   return [high >> 8, high & 255, low >> 8, low & 255].join(".");
 }
 
-/** The eight numbers of an IPv6 address, of which `::` may leave out zeros and the last two may be written as IPv4. */
+/** The eight numbers of an address; an IPv4 address's are those that stand for it in IPv6. */
+export function addressWords(address: string): readonly number[] {
+  if (!address.includes(":")) return expand(`::ffff:${address}`);
+  return expand(address.toLowerCase().replace(/%.*/, ""));
+}
+
+/** Of an IPv6 address `::` may leave out zeros, and the last two numbers may be written as IPv4. */
 function expand(address: string): readonly number[] {
   const [before = "", after] = address.split("::");
   const [head, tail] = [wordsOf(before), wordsOf(after ?? "")];

@@ -4,7 +4,7 @@ import type { Application } from "../application.ts";
 import { type Claims, clockToleranceMs, createGuest } from "../auth/auth.ts";
 import type { Limits } from "../config/limits.ts";
 import type { HttpRequest, Payload, Socket, UpgradeDecision } from "../engine/engine.ts";
-import { type CloseReason, closeRules, FanwireError } from "../errors.ts";
+import { type CloseReason, FanwireError } from "../errors.ts";
 import type { Hub } from "../hub/hub.ts";
 import type { Joined } from "../hub/recovery.ts";
 import type { Log } from "../log.ts";
@@ -17,6 +17,7 @@ import { type AdmissionRules, type Refusal, readHandshake, refusal } from "./adm
 import { BufferSampler } from "./buffer-sampler.ts";
 import { ConnectionCaps } from "./connection-caps.ts";
 import { noConnections } from "./connection-counts.ts";
+import { Drain } from "./drain.ts";
 import { Session, type SessionHost } from "./session.ts";
 
 export interface ConnectionsOptions {
@@ -25,6 +26,8 @@ export interface ConnectionsOptions {
   readonly hub: Hub;
   readonly requests: Requests;
   readonly admission: AdmissionRules;
+  /** Whose a request is: its peer's, or whom a proxy names. */
+  readonly addressOf: (request: HttpRequest) => string;
   /** Absent in development mode, where whoever brings no token is a guest. */
   readonly verify: ((token: string) => Promise<Claims>) | undefined;
   readonly application: Application;
@@ -33,13 +36,8 @@ export interface ConnectionsOptions {
   readonly newId: () => string;
 }
 
-/** Closing is spread at this pace, so that the nodes that take the clients over are not hit by all of them at once. */
-const closesPerStep = 50;
-const stepMs = 50;
 /** What an engine says of a connection that ended without a close frame. */
 const abnormalClosure = 1006;
-/** The least time that clients are asked to spread their return over. */
-const leastReturnMs = 1000;
 
 export class Connections implements SessionHost {
   readonly limits: Limits;
@@ -51,8 +49,8 @@ export class Connections implements SessionHost {
   readonly #caps: ConnectionCaps;
   /** Topics that could not be joined for a client yet, because their position was unavailable. */
   readonly #unjoined = new Map<Session, Set<string>>();
+  readonly #drain: Drain;
   #isDraining = false;
-  #emptied: (() => void) | undefined;
 
   constructor(options: ConnectionsOptions) {
     this.#options = options;
@@ -60,6 +58,8 @@ export class Connections implements SessionHost {
     this.#caps = new ConnectionCaps(options.limits);
     this.now = options.now;
     this.buffers = new BufferSampler(this.#sessions);
+    const leaveTopics = (session: Session) => options.hub.unsubscribeAll(session);
+    this.#drain = new Drain(this.#sessions, options.limits, leaveTopics);
   }
 
   get count(): number {
@@ -84,10 +84,12 @@ export class Connections implements SessionHost {
     const read = readHandshake(request, this.#options.admission);
     if ("refuse" in read) return read;
     if (this.#isDraining) return { refuse: refusal("draining", "This node is closing.") };
-    const refuse = this.#caps.refuse(request.remoteAddress);
+    const address = this.#options.addressOf(request);
+    const refuse = this.#caps.refuse(address);
     if (refuse) return { refuse };
     const { format, credential, autoJoin } = read.handshake;
     const session = new Session(this, this.#options.newId(), format, credential, autoJoin);
+    if (address !== request.remoteAddress) session.forwardedFor = address;
     return read.subprotocol === undefined
       ? { accept: session }
       : { accept: session, subprotocol: read.subprotocol };
@@ -96,7 +98,7 @@ export class Connections implements SessionHost {
   open(socket: Socket<Session>): void {
     const session = socket.data;
     this.#sessions.add(session);
-    this.#caps.opened(socket.remoteAddress);
+    this.#caps.opened(addressOf(socket));
     this.counts.open[session.format.index]! += 1;
     this.counts.opened[session.format.index]! += 1;
     void session.opened(socket);
@@ -168,6 +170,7 @@ export class Connections implements SessionHost {
   }
 
   handle(session: Session, frame: ClientFrame, frameBytes: number): void {
+    if (frame.type !== "ping") this.#drain.check(session);
     // From here on the client says itself whether it is in the topic.
     if (frame.type === "subscribe" || frame.type === "unsubscribe") this.#forget(session, frame.topic);
     this.#options.requests.handle(session, frame, frameBytes);
@@ -183,12 +186,12 @@ export class Connections implements SessionHost {
 
   ended(session: Session, code: number, reason: CloseReason | undefined): void {
     this.#sessions.delete(session);
-    this.#caps.ended(session.socket.remoteAddress, session.isAuthenticated ? session.userId : undefined);
+    this.#caps.ended(addressOf(session.socket), session.isAuthenticated ? session.userId : undefined);
     this.counts.open[session.format.index]! -= 1;
     this.counts.ended[reason ?? (code === abnormalClosure ? "lost" : "client")] += 1;
     this.#unjoined.delete(session);
     this.#options.hub.unsubscribeAll(session);
-    if (this.#sessions.size === 0) this.#emptied?.();
+    if (this.#sessions.size === 0) this.#drain.emptied();
     if (!session.isWelcomed) return;
     this.#tell("onDisconnect", () => {
       const { userId, id: sessionId } = session;
@@ -219,54 +222,9 @@ export class Connections implements SessionHost {
     this.#isDraining = true;
   }
 
-  /**
-   * Tells every client, closes all of them over up to `drainCloseMs`, and resolves when they are gone or `exitMs` has passed.
-   * What waits for a client when the process ends never leaves: a slow one has until then to read it.
-   */
-  async closeAll(exitMs: number): Promise<void> {
-    const sessions = [...this.#sessions];
-    if (sessions.length === 0) return;
-    const steps = Math.ceil(sessions.length / closesPerStep);
-    const pauseMs = Math.min(stepMs, this.limits.drainCloseMs / steps);
-    const retryAfterMs = Math.max(leastReturnMs, Math.round(steps * pauseMs));
-    for (const session of sessions) {
-      if (session.isWelcomed) session.send({ type: "closing", code: closeRules.draining.code, retryAfterMs });
-    }
-    const emptied = new Promise<void>((resolve) => {
-      this.#emptied = resolve;
-    });
-    const deadline = new Promise<void>((resolve) => {
-      setTimeout(resolve, exitMs).unref();
-    });
-    const slow = new Set<Session>();
-    let isLate = false;
-    const late = setTimeout(() => {
-      isLate = true;
-    }, this.limits.drainCloseMs);
-    for (const session of sessions) if (session.behind) this.#dismiss(session, slow);
-    for (let step = 0; step < steps; step++) {
-      if (step > 0) await pause(pauseMs);
-      const batch = sessions.slice(step * closesPerStep, (step + 1) * closesPerStep);
-      for (const session of batch) this.#dismiss(session, slow);
-    }
-    while (slow.size > 0 && !isLate) {
-      await pause(stepMs);
-      for (const session of slow) this.#dismiss(session, slow);
-    }
-    clearTimeout(late);
-    for (const session of slow) session.close("draining");
-    if (this.#sessions.size > 0) await Promise.race([emptied, deadline]);
-  }
-
-  /** Closes a client to which everything has left; another one gets nothing new any more, and is slow. */
-  #dismiss(session: Session, slow: Set<Session>): void {
-    if (session.isOver || session.socket.bufferedBytes() === 0) {
-      slow.delete(session);
-      session.close("draining");
-      return;
-    }
-    slow.add(session);
-    this.#options.hub.unsubscribeAll(session);
+  /** Tells every client, closes all of them (drain.ts), and resolves when they are gone or `exitMs` has passed. */
+  closeAll(exitMs: number): Promise<void> {
+    return this.#drain.closeAll(exitMs);
   }
 
   #joinable(session: Session): string[] {
@@ -322,16 +280,15 @@ function valuesOf(topic: string, { publications = [] }: Joined): MessageFrame[] 
   return publications.map((publication) => messageOf(topic, publication));
 }
 
+/** Whose the connection is, as far as this node believes. */
+function addressOf({ data, remoteAddress }: Socket<Session>): string {
+  return data.forwardedFor ?? remoteAddress;
+}
+
 function announceLate(session: Session, topic: string, joined: Joined): void {
   const { position, snapshot } = joined;
   if (!position) return;
   const { epoch, offset } = snapshot ?? position;
   session.send({ type: "reset", topic, epoch, offset, ...(snapshot && { snapshot }) });
   for (const value of valuesOf(topic, joined)) session.send(value);
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, ms);
-  });
 }

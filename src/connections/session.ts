@@ -48,6 +48,8 @@ export class Session implements Subscriber {
   behindSinceMs = 0;
   /** Whether the client has been sent `connected`. Its host says so. */
   isWelcomed = false;
+  /** Whom a trusted proxy has named as the peer. Its host says so. */
+  forwardedFor: string | undefined = undefined;
   /** Whether to join the topics that are joined for every client. */
   readonly autoJoin: boolean;
   readonly #host: SessionHost;
@@ -293,6 +295,11 @@ export class Session implements Subscriber {
 
   leave(): void {
     this.#inFlight -= 1;
+  }
+
+  /** Whether something the client asked for is still going on. */
+  get isOwedAnswers(): boolean {
+    return this.#inFlight > 0;
   }
 
   /** A client that does not read its answers gets no further ones until it does. */

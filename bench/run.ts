@@ -8,6 +8,10 @@ import { churn, churnPlanOf } from "./churn.ts";
 import { reportChurn } from "./churn-report.ts";
 import { coalescing, coalescingPlanOf } from "./coalescing.ts";
 import { reportCoalescing } from "./coalescing-report.ts";
+import { cross, crossPlanOf } from "./cross.ts";
+import { crossCpu, crossCpuPlanOf } from "./cross-cpu.ts";
+import { reportCrossCpu } from "./cross-cpu-report.ts";
+import { reportCross } from "./cross-report.ts";
 import { fanout, fanoutPlanOf } from "./fanout.ts";
 import { reportFanout } from "./fanout-report.ts";
 import { javascript, javascriptPlanOf } from "./javascript.ts";
@@ -16,6 +20,10 @@ import { machineFacts } from "./measure/machine.ts";
 import { exitCode, type Part, writeResult } from "./measure/report.ts";
 import { memory, memoryPlanOf } from "./memory.ts";
 import { reportMemory } from "./memory-report.ts";
+import { nodes, nodesPlanOf } from "./nodes.ts";
+import { reportNodes } from "./nodes-report.ts";
+import { redisLoad, redisLoadPlanOf } from "./redis-load.ts";
+import { reportRedisLoad } from "./redis-load-report.ts";
 import { parseSettings, type RunSettings, UsageError, usage } from "./settings.ts";
 import { slow, slowPlanOf } from "./slow.ts";
 import { reportSlow } from "./slow-report.ts";
@@ -57,13 +65,33 @@ async function* runCoalescing(settings: RunSettings): AsyncGenerator<Part> {
   for await (const comparison of coalescing(settings)) yield reportCoalescing(comparison, settings);
 }
 
+async function* runCross(settings: RunSettings): AsyncGenerator<Part> {
+  for await (const comparison of cross(settings)) yield reportCross(comparison, settings);
+}
+
+async function* runCrossCpu(settings: RunSettings): AsyncGenerator<Part> {
+  for await (const comparison of crossCpu(settings)) yield reportCrossCpu(comparison, settings);
+}
+
+async function* runRedisLoad(settings: RunSettings): AsyncGenerator<Part> {
+  for await (const comparison of redisLoad(settings)) yield reportRedisLoad(comparison, settings);
+}
+
+async function* runNodes(settings: RunSettings): AsyncGenerator<Part> {
+  for await (const run of nodes(settings)) yield reportNodes(run, settings);
+}
+
 const scenarios: Record<string, { run: Scenario; plan: (settings: RunSettings) => object }> = {
   api: { run: runApi, plan: apiPlanOf },
   churn: { run: runChurn, plan: churnPlanOf },
   coalescing: { run: runCoalescing, plan: coalescingPlanOf },
+  cross: { run: runCross, plan: crossPlanOf },
+  "cross-cpu": { run: runCrossCpu, plan: crossCpuPlanOf },
   fanout: { run: runFanout, plan: fanoutPlanOf },
   javascript: { run: runJavascript, plan: javascriptPlanOf },
   memory: { run: runMemory, plan: memoryPlanOf },
+  nodes: { run: runNodes, plan: nodesPlanOf },
+  "redis-load": { run: runRedisLoad, plan: redisLoadPlanOf },
   slow: { run: runSlow, plan: slowPlanOf },
   ticker: { run: runTicker, plan: tickerPlanOf },
 };

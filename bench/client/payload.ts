@@ -77,8 +77,13 @@ export class SequencePlace {
   }
 }
 
-/** `publish` frames of one topic, without an `id`: fire and forget. The same buffer is reused for each. */
-export class PublishFrames {
+/** Frames of publications by their numbers. The same buffer is reused for each. */
+export interface Frames {
+  at(sequence: number): Buffer;
+}
+
+/** `publish` frames of one topic, without an `id`: fire and forget. */
+export class PublishFrames implements Frames {
   readonly #frame: Buffer;
   readonly #place: SequencePlace;
 
@@ -96,6 +101,27 @@ export class PublishFrames {
 
   at(sequence: number): Buffer {
     this.#place.write(this.#frame, 0, this.#frame.length, sequence);
+    return this.#frame;
+  }
+}
+
+/** The same with an idempotency key, which is another one each time: a prefix and the number. */
+export class IdempotentFrames implements Frames {
+  readonly #frame: Buffer;
+  readonly #place: SequencePlace;
+  readonly #keyAt: number;
+
+  constructor(format: Format, topic: string, textBytes: number, prefix: string) {
+    const idempotencyKey = `${prefix}${firstSequence}`;
+    const data = { seq: firstSequence, text: "x".repeat(textBytes) };
+    this.#frame = clientFrame(format, { type: "publish", topic, idempotencyKey, data });
+    this.#place = new SequencePlace(format);
+    this.#keyAt = this.#frame.indexOf(idempotencyKey) + prefix.length;
+  }
+
+  at(sequence: number): Buffer {
+    this.#place.write(this.#frame, 0, this.#frame.length, sequence);
+    this.#frame.write(String(firstSequence + sequence), this.#keyAt, "latin1");
     return this.#frame;
   }
 }

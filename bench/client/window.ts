@@ -8,7 +8,7 @@ import type { WindowFacts } from "../measure/validity.ts";
 import type { Connection, Listener } from "./connection.ts";
 import { Deliveries } from "./deliveries.ts";
 import { type PaceSettings, pace } from "./pace.ts";
-import { type PublishFrames, SequencePlace } from "./payload.ts";
+import { type Frames, SequencePlace } from "./payload.ts";
 
 /** A server with a group of its subscribers, and how to publish to them. */
 export interface WindowSide {
@@ -16,7 +16,7 @@ export interface WindowSide {
   readonly publisher: Connection;
   /** Their indexes are consecutive. */
   readonly subscribers: readonly Connection[];
-  readonly frames: PublishFrames;
+  readonly frames: Frames;
   /** See DeliverySettings. */
   readonly ring?: number;
 }

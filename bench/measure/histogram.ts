@@ -1,6 +1,11 @@
 // HDR histograms of nanoseconds, merged and never averaged; the only file that knows hdr-histogram-js.
 
-import { build, encodeIntoCompressedBase64, type Histogram } from "hdr-histogram-js";
+import {
+  build,
+  decodeFromCompressedBase64,
+  encodeIntoCompressedBase64,
+  type Histogram,
+} from "hdr-histogram-js";
 
 export type { Histogram };
 
@@ -42,3 +47,6 @@ export const largestText = (histogram: Histogram): string =>
 
 /** Base64 of the compressed HDR encoding, readable by any HdrHistogram library. */
 export const encode = (histogram: Histogram): string => encodeIntoCompressedBase64(histogram);
+
+/** What `encode` made, of another process. */
+export const decode = (text: string): Histogram => decodeFromCompressedBase64(text);

@@ -63,6 +63,7 @@ export function machineFacts() {
       bun: Bun.version,
       node: output("node", "--version"),
       "uWebSockets.js": packageVersion("uWebSockets.js"),
+      ioredis: packageVersion("ioredis"),
       msgpackr: packageVersion("msgpackr"),
       "hdr-histogram-js": packageVersion("hdr-histogram-js"),
     },

@@ -44,12 +44,26 @@ export const config = {
   },
 };
 
+export interface ServerSettings {
+  /** A Redis that it shares with other nodes; absent: it works in memory. */
+  readonly redisUrl?: string;
+  /** Beside those that every benchmark sets. */
+  readonly limits?: Readonly<Record<string, number>>;
+}
+
 /** Starts fanwire or the bare engine. */
-export async function startServer(arm: Arm, engine: EngineName): Promise<ServerProcess> {
+export async function startServer(
+  arm: Arm,
+  engine: EngineName,
+  { redisUrl, limits }: ServerSettings = {},
+): Promise<ServerProcess> {
   const folder = mkdtempSync(join(tmpdir(), "fanwire-bench-"));
   const configFile = join(folder, "config.json");
-  writeFileSync(configFile, JSON.stringify(config));
-  const { child, ended, port } = await startPinned(commands[arm][engine], { FANWIRE_CONFIG: configFile });
+  writeFileSync(configFile, JSON.stringify({ ...config, limits: { ...config.limits, ...limits } }));
+  const { child, ended, port } = await startPinned(commands[arm][engine], {
+    FANWIRE_CONFIG: configFile,
+    ...(redisUrl !== undefined && { FANWIRE_REDIS_URL: redisUrl }),
+  });
   rmSync(folder, { recursive: true });
   const stop = () => {
     child.kill("SIGKILL");
@@ -111,13 +125,13 @@ export interface Spinner {
 }
 
 /**
- * Keeps the servers' core from halting between two publications. A virtual CPU that wakes from a halt has lost its caches to
+ * Keeps a core, by default the servers', from halting between two publications. A virtual CPU that wakes from a halt has lost its caches to
  * the host's mitigations: the same JavaScript then takes two to three times as long, in both arms, which measures the
  * hypervisor. The loop runs only when nobody else wants the core (SCHED_IDLE), and ends with this process.
  */
-export function keepAwake(): Spinner {
+export function keepAwake(core: number = cores.server): Spinner {
   const loop = `while kill -0 ${process.pid} 2>/dev/null; do i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done; done`;
-  const command = ["-i", "0", "taskset", "-c", String(cores.server), "sh", "-c", loop];
+  const command = ["-i", "0", "taskset", "-c", String(core), "sh", "-c", loop];
   const child = spawn("chrt", command, { stdio: "ignore" });
   const stop = () => void child.kill("SIGKILL");
   process.once("exit", stop);
@@ -125,9 +139,13 @@ export function keepAwake(): Spinner {
 }
 
 /** taskset becomes the command it starts, so the child's process id is the server's own. */
-export async function startPinned(command: readonly string[], environment: Record<string, string>) {
+export async function startPinned(
+  command: readonly string[],
+  environment: Record<string, string>,
+  core: number = cores.server,
+) {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("FANWIRE_"));
-  const child = spawn("taskset", ["-c", String(cores.server), ...command], {
+  const child = spawn("taskset", ["-c", String(core), ...command], {
     cwd: root,
     env: { ...Object.fromEntries(inherited), FANWIRE_PORT: "0", ...environment },
     stdio: ["pipe", "pipe", "inherit"],

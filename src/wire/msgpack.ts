@@ -13,6 +13,8 @@ const settings = {
   encodeUndefinedAsNil: true,
   int64AsType: "number",
   useToJSON: false,
+  // Else a few kept bytes would keep the whole frame they came in, or a piece of the runtime's pool.
+  copyBuffers: true,
 } as const;
 const packr = new Packr({ ...settings, mapsAsObjects: true });
 const intoMaps = new Packr({ ...settings, mapsAsObjects: false });

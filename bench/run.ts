@@ -2,98 +2,68 @@
 
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
-import { api, apiPlanOf } from "./api.ts";
-import { reportApi } from "./api-report.ts";
-import { churn, churnPlanOf } from "./churn.ts";
-import { reportChurn } from "./churn-report.ts";
-import { coalescing, coalescingPlanOf } from "./coalescing.ts";
-import { reportCoalescing } from "./coalescing-report.ts";
-import { cross, crossPlanOf } from "./cross.ts";
-import { crossCpu, crossCpuPlanOf } from "./cross-cpu.ts";
-import { reportCrossCpu } from "./cross-cpu-report.ts";
-import { reportCross } from "./cross-report.ts";
-import { fanout, fanoutPlanOf } from "./fanout.ts";
-import { reportFanout } from "./fanout-report.ts";
-import { javascript, javascriptPlanOf } from "./javascript.ts";
-import { reportJavascript } from "./javascript-report.ts";
 import { machineFacts } from "./measure/machine.ts";
 import { exitCode, type Part, writeResult } from "./measure/report.ts";
-import { memory, memoryPlanOf } from "./memory.ts";
-import { reportMemory } from "./memory-report.ts";
-import { nodes, nodesPlanOf } from "./nodes.ts";
-import { reportNodes } from "./nodes-report.ts";
-import { redisLoad, redisLoadPlanOf } from "./redis-load.ts";
-import { reportRedisLoad } from "./redis-load-report.ts";
+import { api, apiPlanOf } from "./scenarios/api.ts";
+import { reportApi } from "./scenarios/api-report.ts";
+import { churn, churnPlanOf } from "./scenarios/churn.ts";
+import { reportChurn } from "./scenarios/churn-report.ts";
+import { coalescing, coalescingPlanOf } from "./scenarios/coalescing.ts";
+import { reportCoalescing } from "./scenarios/coalescing-report.ts";
+import { cross, crossPlanOf } from "./scenarios/cross.ts";
+import { crossCpu, crossCpuPlanOf } from "./scenarios/cross-cpu.ts";
+import { reportCrossCpu } from "./scenarios/cross-cpu-report.ts";
+import { reportCross } from "./scenarios/cross-report.ts";
+import { fanout, fanoutPlanOf } from "./scenarios/fanout.ts";
+import { reportFanout } from "./scenarios/fanout-report.ts";
+import { javascript, javascriptPlanOf } from "./scenarios/javascript.ts";
+import { reportJavascript } from "./scenarios/javascript-report.ts";
+import { memory, memoryPlanOf } from "./scenarios/memory.ts";
+import { reportMemory } from "./scenarios/memory-report.ts";
+import { nodes, nodesPlanOf } from "./scenarios/nodes.ts";
+import { reportNodes } from "./scenarios/nodes-report.ts";
+import { redisLoad, redisLoadPlanOf } from "./scenarios/redis-load.ts";
+import { reportRedisLoad } from "./scenarios/redis-load-report.ts";
+import { slow, slowPlanOf } from "./scenarios/slow.ts";
+import { reportSlow } from "./scenarios/slow-report.ts";
+import { ticker, tickerPlanOf } from "./scenarios/ticker.ts";
+import { reportTicker } from "./scenarios/ticker-report.ts";
 import { parseSettings, type RunSettings, UsageError, usage } from "./settings.ts";
-import { slow, slowPlanOf } from "./slow.ts";
-import { reportSlow } from "./slow-report.ts";
 import { build, cores } from "./targets/servers.ts";
-import { ticker, tickerPlanOf } from "./ticker.ts";
-import { reportTicker } from "./ticker-report.ts";
 
-type Scenario = (settings: RunSettings) => AsyncGenerator<Part>;
-
-async function* runFanout(settings: RunSettings): AsyncGenerator<Part> {
-  for await (const comparison of fanout(settings)) yield reportFanout(comparison, settings);
+interface Scenario {
+  readonly run: (settings: RunSettings) => AsyncGenerator<Part>;
+  /** What of the settings is the scenario's own. */
+  readonly plan: (settings: RunSettings) => object;
 }
 
-async function* runSlow(settings: RunSettings): AsyncGenerator<Part> {
-  for await (const comparison of slow(settings)) yield reportSlow(comparison, settings);
+/** Each comparison is reported as soon as it is measured. */
+function scenario<Comparison>(
+  measure: (settings: RunSettings) => AsyncGenerator<Comparison>,
+  report: (comparison: Comparison, settings: RunSettings) => Part,
+  plan: Scenario["plan"],
+): Scenario {
+  return {
+    plan,
+    async *run(settings) {
+      for await (const comparison of measure(settings)) yield report(comparison, settings);
+    },
+  };
 }
 
-async function* runJavascript(settings: RunSettings): AsyncGenerator<Part> {
-  for await (const comparison of javascript(settings)) yield reportJavascript(comparison, settings);
-}
-
-async function* runApi(settings: RunSettings): AsyncGenerator<Part> {
-  for await (const comparison of api(settings)) yield reportApi(comparison, settings);
-}
-
-async function* runMemory(settings: RunSettings): AsyncGenerator<Part> {
-  for await (const comparison of memory(settings)) yield reportMemory(comparison, settings);
-}
-
-async function* runChurn(settings: RunSettings): AsyncGenerator<Part> {
-  for await (const run of churn(settings)) yield reportChurn(run, settings);
-}
-
-async function* runTicker(settings: RunSettings): AsyncGenerator<Part> {
-  for await (const comparison of ticker(settings)) yield reportTicker(comparison, settings);
-}
-
-async function* runCoalescing(settings: RunSettings): AsyncGenerator<Part> {
-  for await (const comparison of coalescing(settings)) yield reportCoalescing(comparison, settings);
-}
-
-async function* runCross(settings: RunSettings): AsyncGenerator<Part> {
-  for await (const comparison of cross(settings)) yield reportCross(comparison, settings);
-}
-
-async function* runCrossCpu(settings: RunSettings): AsyncGenerator<Part> {
-  for await (const comparison of crossCpu(settings)) yield reportCrossCpu(comparison, settings);
-}
-
-async function* runRedisLoad(settings: RunSettings): AsyncGenerator<Part> {
-  for await (const comparison of redisLoad(settings)) yield reportRedisLoad(comparison, settings);
-}
-
-async function* runNodes(settings: RunSettings): AsyncGenerator<Part> {
-  for await (const run of nodes(settings)) yield reportNodes(run, settings);
-}
-
-const scenarios: Record<string, { run: Scenario; plan: (settings: RunSettings) => object }> = {
-  api: { run: runApi, plan: apiPlanOf },
-  churn: { run: runChurn, plan: churnPlanOf },
-  coalescing: { run: runCoalescing, plan: coalescingPlanOf },
-  cross: { run: runCross, plan: crossPlanOf },
-  "cross-cpu": { run: runCrossCpu, plan: crossCpuPlanOf },
-  fanout: { run: runFanout, plan: fanoutPlanOf },
-  javascript: { run: runJavascript, plan: javascriptPlanOf },
-  memory: { run: runMemory, plan: memoryPlanOf },
-  nodes: { run: runNodes, plan: nodesPlanOf },
-  "redis-load": { run: runRedisLoad, plan: redisLoadPlanOf },
-  slow: { run: runSlow, plan: slowPlanOf },
-  ticker: { run: runTicker, plan: tickerPlanOf },
+const scenarios: Readonly<Record<string, Scenario>> = {
+  api: scenario(api, reportApi, apiPlanOf),
+  churn: scenario(churn, reportChurn, churnPlanOf),
+  coalescing: scenario(coalescing, reportCoalescing, coalescingPlanOf),
+  cross: scenario(cross, reportCross, crossPlanOf),
+  "cross-cpu": scenario(crossCpu, reportCrossCpu, crossCpuPlanOf),
+  fanout: scenario(fanout, reportFanout, fanoutPlanOf),
+  javascript: scenario(javascript, reportJavascript, javascriptPlanOf),
+  memory: scenario(memory, reportMemory, memoryPlanOf),
+  nodes: scenario(nodes, reportNodes, nodesPlanOf),
+  "redis-load": scenario(redisLoad, reportRedisLoad, redisLoadPlanOf),
+  slow: scenario(slow, reportSlow, slowPlanOf),
+  ticker: scenario(ticker, reportTicker, tickerPlanOf),
 };
 
 /** Every thread of this process, the garbage collector's included: nothing of the generator may run on the server's core. */
@@ -104,16 +74,16 @@ function pinSelf(): void {
 }
 
 async function main(): Promise<number> {
-  const { scenario, settings } = parseSettings(process.argv.slice(2));
-  const chosen = scenarios[scenario];
-  if (chosen === undefined) throw new UsageError(`${scenario}: no such benchmark`);
+  const { scenario: name, settings } = parseSettings(process.argv.slice(2));
+  const chosen = scenarios[name];
+  if (chosen === undefined) throw new UsageError(`${name}: no such benchmark`);
   if (settings.engines.includes("uws")) build();
   pinSelf();
   const startedAt = new Date();
   const machine = machineFacts();
   const say = (text: string) => (settings.json ? undefined : console.log(text));
   say(
-    `${scenario}, seed ${settings.seed}, commit ${machine.commit.slice(0, 12)}, ${machine.cpu}, ${machine.kernel}\n`,
+    `${name}, seed ${settings.seed}, commit ${machine.commit.slice(0, 12)}, ${machine.cpu}, ${machine.kernel}\n`,
   );
   const parts: Part[] = [];
   for await (const part of chosen.run(settings)) {
@@ -123,7 +93,7 @@ async function main(): Promise<number> {
   const claims = parts.flatMap((part) => part.claims);
   const result = {
     schema: 1,
-    scenario,
+    scenario: name,
     startedAt: startedAt.toISOString(),
     endedAt: new Date().toISOString(),
     command: process.argv.slice(2),
@@ -132,8 +102,8 @@ async function main(): Promise<number> {
     claims,
     parts: parts.map((part) => part.record),
   };
-  const name = `${scenario}-${startedAt.toISOString().replaceAll(/[:.]/g, "-")}.json`;
-  const file = join(import.meta.dirname, "results", settings.quick ? "quick" : "", name);
+  const fileName = `${name}-${startedAt.toISOString().replaceAll(/[:.]/g, "-")}.json`;
+  const file = join(import.meta.dirname, "results", settings.quick ? "quick" : "", fileName);
   writeResult(file, result);
   if (settings.json) console.log(JSON.stringify(result));
   say(`written to ${file}`);

@@ -1,7 +1,6 @@
 // The instruments of the benchmarks memory, churn, ticker and coalescing: a wrong ruler is worse than none.
 
 import { describe, expect, test } from "bun:test";
-import { keptPerEvent } from "../bench/churn-report.ts";
 import { Connection, openMany } from "../bench/client/connection.ts";
 import { firstSequence } from "../bench/client/payload.ts";
 import { TickerGroup } from "../bench/client/ticker-group.ts";
@@ -11,12 +10,13 @@ import { stopAndResume } from "../bench/client/ticker-stopped.ts";
 import { createHistogram } from "../bench/measure/histogram.ts";
 import { parseSegments, sentSegments } from "../bench/measure/sent-segments.ts";
 import { leastSquares, seededRandom } from "../bench/measure/stats.ts";
-import { type Climb, sharesOf } from "../bench/memory.ts";
-import { slopeOf } from "../bench/memory-report.ts";
+import { keptPerEvent } from "../bench/scenarios/churn-report.ts";
+import { type Climb, sharesOf } from "../bench/scenarios/memory.ts";
+import { slopeOf } from "../bench/scenarios/memory-report.ts";
+import type { TickerWindow } from "../bench/scenarios/ticker.ts";
+import { costPerSubscriber, windowFlags } from "../bench/scenarios/ticker-report.ts";
 import { startProbed } from "../bench/targets/probed.ts";
 import { startServer } from "../bench/targets/servers.ts";
-import type { TickerWindow } from "../bench/ticker.ts";
-import { costPerSubscriber, windowFlags } from "../bench/ticker-report.ts";
 
 describe("memory", () => {
   test("the slope is the line's, whatever the process weighs without connections", () => {

@@ -1,7 +1,6 @@
 // What `cross` says: the latencies side by side, and by how much the other node's is above one in memory and a round trip.
 
-import type { CrossComparison, CrossRound } from "./cross.ts";
-import { encode, type Histogram, percentileText } from "./measure/histogram.ts";
+import { encode, type Histogram, percentileText } from "../measure/histogram.ts";
 import {
   type Claim,
   describeClaim,
@@ -10,10 +9,11 @@ import {
   number,
   type Part,
   table,
-} from "./measure/report.ts";
-import { type Interval, judge, median, medianInterval, seededRandom } from "./measure/stats.ts";
-import { comparisonFlags } from "./measure/validity.ts";
-import type { RunSettings } from "./settings.ts";
+} from "../measure/report.ts";
+import { type Interval, judge, median, medianInterval, seededRandom } from "../measure/stats.ts";
+import { comparisonFlags } from "../measure/validity.ts";
+import type { RunSettings } from "../settings.ts";
+import type { CrossComparison, CrossRound } from "./cross.ts";
 
 /** The performance contract: one Redis round trip and so much more than in memory. */
 const excessBoundUs = 300;

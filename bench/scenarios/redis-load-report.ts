@@ -1,10 +1,10 @@
 // What `redis-load` says: commands and bytes per publication at each rate and number of topics, and what both nodes ask at rest.
 // It claims nothing.
 
-import { describeFlags, number, type Part, table } from "./measure/report.ts";
-import type { Flag } from "./measure/validity.ts";
+import { describeFlags, number, type Part, table } from "../measure/report.ts";
+import type { Flag } from "../measure/validity.ts";
+import type { RunSettings } from "../settings.ts";
 import type { LoadWindow, RedisLoadComparison } from "./redis-load.ts";
-import type { RunSettings } from "./settings.ts";
 
 /** Commands that clients send; scripts call the others. PUBLISH may be either. */
 const sentNames = new Set(["evalsha", "ping", "set", "subscribe", "unsubscribe", "eval", "script|load"]);

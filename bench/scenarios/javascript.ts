@@ -3,15 +3,15 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Connection, openMany } from "./client/connection.ts";
-import { Deliveries } from "./client/deliveries.ts";
-import { pace } from "./client/pace.ts";
-import { type Format, PublishFrames } from "./client/payload.ts";
-import { Receivers } from "./client/window.ts";
-import { type ProfileRow, summariseProfile } from "./measure/profile.ts";
-import { jitteredSchedule } from "./measure/schedule.ts";
-import { seededRandom } from "./measure/stats.ts";
-import type { Mode, RunSettings } from "./settings.ts";
+import { Connection, openMany } from "../client/connection.ts";
+import { Deliveries } from "../client/deliveries.ts";
+import { pace } from "../client/pace.ts";
+import { type Format, PublishFrames } from "../client/payload.ts";
+import { Receivers } from "../client/window.ts";
+import { type ProfileRow, summariseProfile } from "../measure/profile.ts";
+import { jitteredSchedule } from "../measure/schedule.ts";
+import { seededRandom } from "../measure/stats.ts";
+import type { Mode, RunSettings } from "../settings.ts";
 import {
   type EngineName,
   type HostSamples,
@@ -19,7 +19,7 @@ import {
   keepAwake,
   type PublicationTimes,
   startHost,
-} from "./targets/servers.ts";
+} from "../targets/servers.ts";
 
 export interface JavascriptPlan {
   readonly rounds: number;

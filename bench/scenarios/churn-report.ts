@@ -1,11 +1,11 @@
 // What `churn` says: bytes kept per connection that is gone, or per hostile input, and every answer that was not as documented.
 
+import { type Claim, describeClaim, describeFlags, number, type Part, table } from "../measure/report.ts";
+import { type Interval, judge, medianInterval, seededRandom } from "../measure/stats.ts";
+import { comparisonFlags, type Flag } from "../measure/validity.ts";
+import type { RunSettings } from "../settings.ts";
+import type { Memory } from "../targets/probed.ts";
 import type { ChurnRun } from "./churn.ts";
-import { type Claim, describeClaim, describeFlags, number, type Part, table } from "./measure/report.ts";
-import { type Interval, judge, medianInterval, seededRandom } from "./measure/stats.ts";
-import { comparisonFlags, type Flag } from "./measure/validity.ts";
-import type { RunSettings } from "./settings.ts";
-import type { Memory } from "./targets/probed.ts";
 
 /** A fortieth of what a connection takes while it is there: somebody who kept one object of each would be far above it. */
 const boundBytes = 50;

@@ -1,10 +1,10 @@
 // What `cross-cpu` says: CPU per publication of both nodes and of Redis, arm by arm, and the contract's bounds for it.
 
+import { type Claim, describeClaim, describeFlags, number, type Part, table } from "../measure/report.ts";
+import { type Interval, judge, median, medianInterval, seededRandom } from "../measure/stats.ts";
+import { comparisonFlags, type Flag } from "../measure/validity.ts";
+import type { RunSettings } from "../settings.ts";
 import { arms, type CpuArm, type CpuWindow, type CrossCpuComparison, perTurn } from "./cross-cpu.ts";
-import { type Claim, describeClaim, describeFlags, number, type Part, table } from "./measure/report.ts";
-import { type Interval, judge, median, medianInterval, seededRandom } from "./measure/stats.ts";
-import { comparisonFlags, type Flag } from "./measure/validity.ts";
-import type { RunSettings } from "./settings.ts";
 
 /** The performance contract: µs of CPU per publication, of each node. */
 const boundsUs = { volatile: 4, stream: 6.7 } as const;

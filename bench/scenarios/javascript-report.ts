@@ -1,11 +1,11 @@
 // What `javascript` says: the time per publication at both sizes, the claim that it is the same, and a profile.
 
+import { type Claim, describeClaim, describeFlags, number, type Part, table } from "../measure/report.ts";
+import { judge, median, medianInterval, quantile, seededRandom } from "../measure/stats.ts";
+import { comparisonFlags, type Flag } from "../measure/validity.ts";
+import type { RunSettings } from "../settings.ts";
+import type { PublicationTimes } from "../targets/servers.ts";
 import { type JavascriptComparison, type JavascriptRound, warmerSize } from "./javascript.ts";
-import { type Claim, describeClaim, describeFlags, number, type Part, table } from "./measure/report.ts";
-import { judge, median, medianInterval, quantile, seededRandom } from "./measure/stats.ts";
-import { comparisonFlags, type Flag } from "./measure/validity.ts";
-import type { RunSettings } from "./settings.ts";
-import type { PublicationTimes } from "./targets/servers.ts";
 
 /**
  * What a further subscriber may add, in ns: the cheapest loop over subscribers that does anything costs several times as

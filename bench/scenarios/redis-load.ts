@@ -1,14 +1,14 @@
 // Benchmark `redis-load`: what a publication asks of Redis, in commands and bytes, at several rates over few and many topics; two nodes,
 // each with a subscriber of every topic.
 
-import { type Connection, type Listener, openMany } from "./client/connection.ts";
-import { PublishFrames } from "./client/payload.ts";
+import { type Connection, type Listener, openMany } from "../client/connection.ts";
+import { PublishFrames } from "../client/payload.ts";
+import { cpuBetween, readCpu } from "../measure/cpu.ts";
+import type { Mode, RunSettings } from "../settings.ts";
+import { type AskedProcess, startBareRedis } from "../targets/asked.ts";
+import { type RedisCounts, type RedisProcess, startRedis } from "../targets/redis.ts";
+import { cores, type EngineName, type ServerProcess, startServer } from "../targets/servers.ts";
 import { bareBytesOf, perTurn } from "./cross-cpu.ts";
-import { cpuBetween, readCpu } from "./measure/cpu.ts";
-import type { Mode, RunSettings } from "./settings.ts";
-import { type AskedProcess, startBareRedis } from "./targets/asked.ts";
-import { type RedisCounts, type RedisProcess, startRedis } from "./targets/redis.ts";
-import { cores, type EngineName, type ServerProcess, startServer } from "./targets/servers.ts";
 
 export interface RedisLoadPlan {
   readonly topics: readonly number[];

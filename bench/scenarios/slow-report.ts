@@ -1,13 +1,13 @@
 // What `slow` says: the fast ones' p99 with and without slow ones beside them, and how each slow one ended.
 
-import type { ReaderRecord } from "./client/slow-group.ts";
-import { type Outcome, slowKinds } from "./client/slow-reader.ts";
-import { WindowTotals } from "./client/window.ts";
-import { encode, largestText, percentileText } from "./measure/histogram.ts";
-import { type Claim, describeClaim, describeFlags, number, type Part, table } from "./measure/report.ts";
-import { judge, medianInterval, seededRandom } from "./measure/stats.ts";
-import { comparisonFlags, type Flag } from "./measure/validity.ts";
-import type { RunSettings } from "./settings.ts";
+import type { ReaderRecord } from "../client/slow-group.ts";
+import { type Outcome, slowKinds } from "../client/slow-reader.ts";
+import { WindowTotals } from "../client/window.ts";
+import { encode, largestText, percentileText } from "../measure/histogram.ts";
+import { type Claim, describeClaim, describeFlags, number, type Part, table } from "../measure/report.ts";
+import { judge, medianInterval, seededRandom } from "../measure/stats.ts";
+import { comparisonFlags, type Flag } from "../measure/validity.ts";
+import type { RunSettings } from "../settings.ts";
 import type { SlowComparison, SlowWindow } from "./slow.ts";
 
 const ratioBound = 1.1;

@@ -1,10 +1,10 @@
 // What `api` says: per case the publications a second, the latency of an answer and the CPU of a publication. It claims nothing.
 
+import { describeFlags, number, type Part, table } from "../measure/report.ts";
+import { median } from "../measure/stats.ts";
+import { comparisonFlags, type Flag } from "../measure/validity.ts";
+import type { RunSettings } from "../settings.ts";
 import { type ApiCase, type ApiComparison, type ApiWindow, batchSizes, connectionCounts } from "./api.ts";
-import { describeFlags, number, type Part, table } from "./measure/report.ts";
-import { median } from "./measure/stats.ts";
-import { comparisonFlags, type Flag } from "./measure/validity.ts";
-import type { RunSettings } from "./settings.ts";
 
 /** A core that is this busy is full. */
 const fullShare = 0.9;

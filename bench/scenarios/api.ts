@@ -4,11 +4,11 @@ import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { Packr } from "msgpackr";
-import type { Format } from "./client/payload.ts";
-import { cpuBetween, readCpu, readMachine } from "./measure/cpu.ts";
-import { seededRandom, shuffled } from "./measure/stats.ts";
-import type { RunSettings } from "./settings.ts";
-import { apiKey, cores, type EngineName, type ServerProcess, startServer } from "./targets/servers.ts";
+import type { Format } from "../client/payload.ts";
+import { cpuBetween, readCpu, readMachine } from "../measure/cpu.ts";
+import { seededRandom, shuffled } from "../measure/stats.ts";
+import type { RunSettings } from "../settings.ts";
+import { apiKey, cores, type EngineName, type ServerProcess, startServer } from "../targets/servers.ts";
 
 const execute = promisify(execFile);
 
@@ -135,7 +135,7 @@ async function offsetOf(base: string, topic: string): Promise<number> {
 
 /** autocannon in a process of its own, on the generator's core. */
 async function shoot(what: object): Promise<Answers> {
-  const script = join(import.meta.dirname, "client/cannon.mjs");
+  const script = join(import.meta.dirname, "../client/cannon.mjs");
   const pinned = ["-c", String(cores.generator), "node", script, JSON.stringify(what)];
   const { stdout } = await execute("taskset", pinned, { maxBuffer: 16 * 2 ** 20 });
   return JSON.parse(stdout) as Answers;

@@ -1,16 +1,16 @@
 // Benchmark `coalescing`: what `flushWindowMs` buys and what it costs: writes and CPU per delivery and the delay, over windows and
 // rates of publication.
 
-import { Connection, openMany } from "./client/connection.ts";
-import { PublishFrames } from "./client/payload.ts";
-import { measureWindow, type WindowResult } from "./client/window.ts";
-import { jitteredSchedule } from "./measure/schedule.ts";
-import { sentSegments } from "./measure/sent-segments.ts";
-import { seededRandom, shuffled } from "./measure/stats.ts";
-import { type Flag, flagsOf } from "./measure/validity.ts";
-import type { Mode, RunSettings } from "./settings.ts";
-import { startProbed } from "./targets/probed.ts";
-import type { EngineName } from "./targets/servers.ts";
+import { Connection, openMany } from "../client/connection.ts";
+import { PublishFrames } from "../client/payload.ts";
+import { measureWindow, type WindowResult } from "../client/window.ts";
+import { jitteredSchedule } from "../measure/schedule.ts";
+import { sentSegments } from "../measure/sent-segments.ts";
+import { seededRandom, shuffled } from "../measure/stats.ts";
+import { type Flag, flagsOf } from "../measure/validity.ts";
+import type { Mode, RunSettings } from "../settings.ts";
+import { startProbed } from "../targets/probed.ts";
+import type { EngineName } from "../targets/servers.ts";
 
 export interface CoalescingPlan {
   readonly rounds: number;

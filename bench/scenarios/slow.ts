@@ -1,15 +1,15 @@
 // Benchmark `slow`: three hundred fast subscribers with and without slow readers beside them, and what became of each slow one.
 
-import { Connection, openMany } from "./client/connection.ts";
-import { PublishFrames } from "./client/payload.ts";
-import type { ReaderRecord } from "./client/slow-group.ts";
-import { type SlowProcess, startSlowReaders } from "./client/slow-process.ts";
-import { measureWindow, type WindowResult } from "./client/window.ts";
-import { jitteredSchedule } from "./measure/schedule.ts";
-import { type Flag, flagsOf } from "./measure/validity.ts";
-import type { RunSettings } from "./settings.ts";
-import { startProbed } from "./targets/probed.ts";
-import { type EngineName, keepAwake, type ServerProcess, type Spinner } from "./targets/servers.ts";
+import { Connection, openMany } from "../client/connection.ts";
+import { PublishFrames } from "../client/payload.ts";
+import type { ReaderRecord } from "../client/slow-group.ts";
+import { type SlowProcess, startSlowReaders } from "../client/slow-process.ts";
+import { measureWindow, type WindowResult } from "../client/window.ts";
+import { jitteredSchedule } from "../measure/schedule.ts";
+import { type Flag, flagsOf } from "../measure/validity.ts";
+import type { RunSettings } from "../settings.ts";
+import { startProbed } from "../targets/probed.ts";
+import { type EngineName, keepAwake, type ServerProcess, type Spinner } from "../targets/servers.ts";
 
 export interface SlowPlan {
   readonly rounds: number;

@@ -1,12 +1,12 @@
 // What `nodes` says: every delivery counted, connect times, latency and CPU; one claim, that nothing was lost, doubled or out of order.
 
-import type { AudienceCounts, AudienceMode } from "./client/audience.ts";
-import { decode, encode, type Histogram, largestText, merge, percentileText } from "./measure/histogram.ts";
-import { type Claim, describeClaim, describeFlags, number, type Part, table } from "./measure/report.ts";
-import { judge } from "./measure/stats.ts";
-import type { Flag } from "./measure/validity.ts";
+import type { AudienceCounts, AudienceMode } from "../client/audience.ts";
+import { decode, encode, type Histogram, largestText, merge, percentileText } from "../measure/histogram.ts";
+import { type Claim, describeClaim, describeFlags, number, type Part, table } from "../measure/report.ts";
+import { judge } from "../measure/stats.ts";
+import type { Flag } from "../measure/validity.ts";
+import type { RunSettings } from "../settings.ts";
 import { modes, type NodesRun } from "./nodes.ts";
-import type { RunSettings } from "./settings.ts";
 
 export function reportNodes(run: NodesRun, settings: RunSettings): Part {
   const { engines, plan, joinMs, redisVersion } = run;

@@ -1,16 +1,16 @@
 // Benchmark `cross`: how long a publication takes to a subscriber on another node, beside the same on one node in memory and a bare
 // round trip through the same Redis.
 
-import { Connection } from "./client/connection.ts";
-import { type Format, type Frames, IdempotentFrames, PublishFrames } from "./client/payload.ts";
-import { measureAlternating, type WindowResult, type WindowSide, WindowTotals } from "./client/window.ts";
-import { createHistogram, type Histogram } from "./measure/histogram.ts";
-import { alternating, jitteredSchedule } from "./measure/schedule.ts";
-import { type Flag, flagsOf } from "./measure/validity.ts";
-import type { Mode, RunSettings } from "./settings.ts";
-import { type AskedProcess, startBareRedis } from "./targets/asked.ts";
-import { type RedisProcess, startRedis } from "./targets/redis.ts";
-import { type EngineName, keepAwake, type ServerProcess, startServer } from "./targets/servers.ts";
+import { Connection } from "../client/connection.ts";
+import { type Format, type Frames, IdempotentFrames, PublishFrames } from "../client/payload.ts";
+import { measureAlternating, type WindowResult, type WindowSide, WindowTotals } from "../client/window.ts";
+import { createHistogram, type Histogram } from "../measure/histogram.ts";
+import { alternating, jitteredSchedule } from "../measure/schedule.ts";
+import { type Flag, flagsOf } from "../measure/validity.ts";
+import type { Mode, RunSettings } from "../settings.ts";
+import { type AskedProcess, startBareRedis } from "../targets/asked.ts";
+import { type RedisProcess, startRedis } from "../targets/redis.ts";
+import { type EngineName, keepAwake, type ServerProcess, startServer } from "../targets/servers.ts";
 
 export interface CrossPlan {
   readonly rounds: number;

@@ -1,11 +1,11 @@
 // Benchmark `memory`: what one idle connection costs in the server's own memory, over what the bare engine needs for a socket on
 // as many native topics, and what of it lies in which class.
 
-import { type Connection, openMany } from "./client/connection.ts";
-import { seededRandom, shuffled } from "./measure/stats.ts";
-import type { RunSettings } from "./settings.ts";
-import { type Census, type Memory, startProbed } from "./targets/probed.ts";
-import type { Arm, EngineName } from "./targets/servers.ts";
+import { type Connection, openMany } from "../client/connection.ts";
+import { seededRandom, shuffled } from "../measure/stats.ts";
+import type { RunSettings } from "../settings.ts";
+import { type Census, type Memory, startProbed } from "../targets/probed.ts";
+import type { Arm, EngineName } from "../targets/servers.ts";
 
 export interface MemoryPlan {
   readonly rounds: number;

@@ -4,17 +4,17 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { packPublication, packRelay } from "../src/bridge/envelope.ts";
-import { Connection } from "./client/connection.ts";
-import { firstSequence } from "./client/payload.ts";
-import { Tally } from "./client/tally.ts";
-import { type CpuSnapshot, cpuBetween, readCpu, readMachine } from "./measure/cpu.ts";
-import { type ProfileRow, summariseProfile } from "./measure/profile.ts";
-import { seededRandom, shuffled } from "./measure/stats.ts";
-import type { Mode, RunSettings } from "./settings.ts";
-import { type AskedProcess, startBareRedis, startLibraryHost } from "./targets/asked.ts";
-import { type RedisProcess, startRedis } from "./targets/redis.ts";
-import { config, cores, type EngineName, keepAwake, type Spinner } from "./targets/servers.ts";
+import { packPublication, packRelay } from "../../src/bridge/envelope.ts";
+import { Connection } from "../client/connection.ts";
+import { firstSequence } from "../client/payload.ts";
+import { Tally } from "../client/tally.ts";
+import { type CpuSnapshot, cpuBetween, readCpu, readMachine } from "../measure/cpu.ts";
+import { type ProfileRow, summariseProfile } from "../measure/profile.ts";
+import { seededRandom, shuffled } from "../measure/stats.ts";
+import type { Mode, RunSettings } from "../settings.ts";
+import { type AskedProcess, startBareRedis, startLibraryHost } from "../targets/asked.ts";
+import { type RedisProcess, startRedis } from "../targets/redis.ts";
+import { config, cores, type EngineName, keepAwake, type Spinner } from "../targets/servers.ts";
 
 export const perTurn = 50;
 const textBytes = 36;

@@ -1,10 +1,10 @@
 // What `ticker` says: each class's cost, traffic and staleness, alone and with the others, and how stopped readers came back.
 
-import { encode, type Histogram, merge } from "./measure/histogram.ts";
-import { type Claim, describeClaim, describeFlags, number, type Part, table } from "./measure/report.ts";
-import { type Interval, median, medianInterval, quantile, seededRandom } from "./measure/stats.ts";
-import { comparisonFlags, type Flag } from "./measure/validity.ts";
-import type { RunSettings } from "./settings.ts";
+import { encode, type Histogram, merge } from "../measure/histogram.ts";
+import { type Claim, describeClaim, describeFlags, number, type Part, table } from "../measure/report.ts";
+import { type Interval, median, medianInterval, quantile, seededRandom } from "../measure/stats.ts";
+import { comparisonFlags, type Flag } from "../measure/validity.ts";
+import type { RunSettings } from "../settings.ts";
 import { nameOf, type StoppedFigures, type TickerComparison, type TickerWindow } from "./ticker.ts";
 
 /** A reader that leaves less than this waiting in the server never was behind. */

@@ -1,8 +1,8 @@
 // What `fanout` makes of its windows: CPU per publication without the upkeep, and a line through it per round and arm.
 
+import { fitLine, type Line, type Point } from "../measure/stats.ts";
+import type { Arm } from "../targets/servers.ts";
 import { type FanoutComparison, groups } from "./fanout.ts";
-import { fitLine, type Line, type Point } from "./measure/stats.ts";
-import type { Arm } from "./targets/servers.ts";
 
 /**
  * µs of server CPU per publication in one round, by number of subscribers. What the server spends in the same time without

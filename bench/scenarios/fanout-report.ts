@@ -1,13 +1,13 @@
 // What `fanout` says: the table per comparison, the two claims of the performance contract, the JSON record.
 
+import { encode, largestText, percentileText } from "../measure/histogram.ts";
+import { type Claim, describeClaim, describeFlags, number, type Part, table } from "../measure/report.ts";
+import { type Interval, judge, median, medianInterval, seededRandom } from "../measure/stats.ts";
+import { comparisonFlags, type Flag } from "../measure/validity.ts";
+import type { RunSettings } from "../settings.ts";
+import type { Arm } from "../targets/servers.ts";
 import { type FanoutComparison, groups } from "./fanout.ts";
 import { costsOf, fits, type RoundFit } from "./fanout-costs.ts";
-import { encode, largestText, percentileText } from "./measure/histogram.ts";
-import { type Claim, describeClaim, describeFlags, number, type Part, table } from "./measure/report.ts";
-import { type Interval, judge, median, medianInterval, seededRandom } from "./measure/stats.ts";
-import { comparisonFlags, type Flag } from "./measure/validity.ts";
-import type { RunSettings } from "./settings.ts";
-import type { Arm } from "./targets/servers.ts";
 
 /** The performance contract of DESIGN.md, section 5. */
 const slopeRatioBound = 1.03;

@@ -8,7 +8,7 @@ import {
   number,
   type Part,
   table,
-} from "./measure/report.ts";
+} from "../measure/report.ts";
 import {
   type Interval,
   judge,
@@ -16,11 +16,11 @@ import {
   medianInterval,
   quantile,
   seededRandom,
-} from "./measure/stats.ts";
-import { comparisonFlags, type Flag } from "./measure/validity.ts";
+} from "../measure/stats.ts";
+import { comparisonFlags, type Flag } from "../measure/validity.ts";
+import type { RunSettings } from "../settings.ts";
+import type { Memory } from "../targets/probed.ts";
 import type { Climb, MemoryComparison } from "./memory.ts";
-import type { RunSettings } from "./settings.ts";
-import type { Memory } from "./targets/probed.ts";
 
 /** Two kilobytes, and not two kibibytes. */
 const boundBytes = 2000;

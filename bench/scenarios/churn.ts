@@ -2,20 +2,20 @@
 // server keep anything of them?
 
 import { setTimeout as pause } from "node:timers/promises";
-import { apiKey } from "../test/support/api-client.ts";
-import { apiCase } from "../test/support/hostile-api.ts";
-import { askApi, hostileBodyBytes } from "../test/support/hostile-api-case.ts";
-import { ask, handshakeCase } from "../test/support/hostile-handshakes.ts";
-import { jsonCase } from "../test/support/hostile-json.ts";
-import { msgpackCase } from "../test/support/hostile-msgpack.ts";
-import { exchange } from "../test/support/hostile-target.ts";
-import { Random } from "../test/support/random.ts";
-import { secret, tokenFor } from "../test/support/token.ts";
-import { Connection } from "./client/connection.ts";
-import { maskedFrame, opcode } from "./client/frames.ts";
-import type { RunSettings } from "./settings.ts";
-import { type Memory, type ProbedServer, startProbed } from "./targets/probed.ts";
-import type { EngineName } from "./targets/servers.ts";
+import { apiKey } from "../../test/support/api-client.ts";
+import { apiCase } from "../../test/support/hostile-api.ts";
+import { askApi, hostileBodyBytes } from "../../test/support/hostile-api-case.ts";
+import { ask, handshakeCase } from "../../test/support/hostile-handshakes.ts";
+import { jsonCase } from "../../test/support/hostile-json.ts";
+import { msgpackCase } from "../../test/support/hostile-msgpack.ts";
+import { exchange } from "../../test/support/hostile-target.ts";
+import { Random } from "../../test/support/random.ts";
+import { secret, tokenFor } from "../../test/support/token.ts";
+import { Connection } from "../client/connection.ts";
+import { maskedFrame, opcode } from "../client/frames.ts";
+import type { RunSettings } from "../settings.ts";
+import { type Memory, type ProbedServer, startProbed } from "../targets/probed.ts";
+import type { EngineName } from "../targets/servers.ts";
 
 export const ordeals = ["connections", "hostile"] as const;
 /** What a server has to bear: connections made and closed, or hostile frames, handshakes and API requests. */

@@ -2,17 +2,17 @@
 // class costs, how old what it shows is, and whether readers that stopped are up to date as soon as they read again.
 
 import { setTimeout as pause } from "node:timers/promises";
-import { Connection } from "./client/connection.ts";
-import { pace } from "./client/pace.ts";
-import { type RateHz, TickerGroup } from "./client/ticker-group.ts";
-import { TickerSource } from "./client/ticker-source.ts";
-import { type Resumption, stopAndResume } from "./client/ticker-stopped.ts";
-import { cpuBetween, readCpu, readMachine } from "./measure/cpu.ts";
-import { createHistogram, type Histogram } from "./measure/histogram.ts";
-import { jitteredSchedule } from "./measure/schedule.ts";
-import { seededRandom, shuffled } from "./measure/stats.ts";
-import type { RunSettings } from "./settings.ts";
-import { type EngineName, type ServerProcess, startServer } from "./targets/servers.ts";
+import { Connection } from "../client/connection.ts";
+import { pace } from "../client/pace.ts";
+import { type RateHz, TickerGroup } from "../client/ticker-group.ts";
+import { TickerSource } from "../client/ticker-source.ts";
+import { type Resumption, stopAndResume } from "../client/ticker-stopped.ts";
+import { cpuBetween, readCpu, readMachine } from "../measure/cpu.ts";
+import { createHistogram, type Histogram } from "../measure/histogram.ts";
+import { jitteredSchedule } from "../measure/schedule.ts";
+import { seededRandom, shuffled } from "../measure/stats.ts";
+import type { RunSettings } from "../settings.ts";
+import { type EngineName, type ServerProcess, startServer } from "../targets/servers.ts";
 
 type Classes = readonly (readonly [rateHz: RateHz, subscribers: number])[];
 

@@ -1,8 +1,7 @@
 // What `coalescing` says: one row per rate and window. A table, not a promise: its one claim is that a window of 5 ms saves CPU.
 
-import { WindowTotals } from "./client/window.ts";
-import type { CoalescingComparison, CoalescingWindow } from "./coalescing.ts";
-import { encode, percentileText } from "./measure/histogram.ts";
+import { WindowTotals } from "../client/window.ts";
+import { encode, percentileText } from "../measure/histogram.ts";
 import {
   type Claim,
   describeClaim,
@@ -11,10 +10,11 @@ import {
   number,
   type Part,
   table,
-} from "./measure/report.ts";
-import { judge, medianInterval, seededRandom } from "./measure/stats.ts";
-import { comparisonFlags, type Flag } from "./measure/validity.ts";
-import type { RunSettings } from "./settings.ts";
+} from "../measure/report.ts";
+import { judge, medianInterval, seededRandom } from "../measure/stats.ts";
+import { comparisonFlags, type Flag } from "../measure/validity.ts";
+import type { RunSettings } from "../settings.ts";
+import type { CoalescingComparison, CoalescingWindow } from "./coalescing.ts";
 
 /** Server CPU per delivery with a window, as a share of that without one, at the highest rate. */
 const bound = 0.7;

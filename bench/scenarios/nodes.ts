@@ -1,19 +1,19 @@
 // Benchmark `nodes`: ten thousand subscribers over two and three nodes and one Redis, publications from every node at once: every delivery
 // is counted and put in order. One node in memory is the control.
 
-import type { AudienceMode } from "./client/audience.ts";
-import type { AudienceRecord, JoinRecord } from "./client/audience-group.ts";
-import { type AudienceProcess, startAudience } from "./client/audience-process.ts";
-import { Connection } from "./client/connection.ts";
-import { pace } from "./client/pace.ts";
-import { clientFrame } from "./client/payload.ts";
-import { sharedClockOffsetNs } from "./measure/clock.ts";
-import { type CpuSnapshot, cpuBetween, readCpu, readMachine } from "./measure/cpu.ts";
-import type { Histogram } from "./measure/histogram.ts";
-import { jitteredSchedule } from "./measure/schedule.ts";
-import type { RunSettings } from "./settings.ts";
-import { type RedisProcess, startRedis } from "./targets/redis.ts";
-import { type EngineName, type ServerProcess, startServer } from "./targets/servers.ts";
+import type { AudienceMode } from "../client/audience.ts";
+import type { AudienceRecord, JoinRecord } from "../client/audience-group.ts";
+import { type AudienceProcess, startAudience } from "../client/audience-process.ts";
+import { Connection } from "../client/connection.ts";
+import { pace } from "../client/pace.ts";
+import { clientFrame } from "../client/payload.ts";
+import { sharedClockOffsetNs } from "../measure/clock.ts";
+import { type CpuSnapshot, cpuBetween, readCpu, readMachine } from "../measure/cpu.ts";
+import type { Histogram } from "../measure/histogram.ts";
+import { jitteredSchedule } from "../measure/schedule.ts";
+import type { RunSettings } from "../settings.ts";
+import { type RedisProcess, startRedis } from "../targets/redis.ts";
+import { type EngineName, type ServerProcess, startServer } from "../targets/servers.ts";
 
 export interface NodesPlan {
   readonly nodeCounts: readonly number[];

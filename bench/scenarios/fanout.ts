@@ -1,22 +1,22 @@
 // Benchmark `fanout`: server CPU per publication as a + b·S over S subscribers, fanwire and the bare engine side by side.
 
-import { Connection } from "./client/connection.ts";
-import { maskedFrame, opcode } from "./client/frames.ts";
-import { openLivedIn } from "./client/lived-in.ts";
-import { type Format, PublishFrames, SequencePlace } from "./client/payload.ts";
+import { Connection } from "../client/connection.ts";
+import { maskedFrame, opcode } from "../client/frames.ts";
+import { openLivedIn } from "../client/lived-in.ts";
+import { type Format, PublishFrames, SequencePlace } from "../client/payload.ts";
 import {
   measureAlternating,
   measureWindow,
   type WindowResult,
   type WindowSide,
   WindowTotals,
-} from "./client/window.ts";
-import { type CpuSnapshot, cpuBetween, readCpu } from "./measure/cpu.ts";
-import { alternating, jitteredSchedule } from "./measure/schedule.ts";
-import { seededRandom, shuffled } from "./measure/stats.ts";
-import { type Flag, flagsOf } from "./measure/validity.ts";
-import type { Mode, RunSettings } from "./settings.ts";
-import { type Arm, type EngineName, keepAwake, type ServerProcess, startServer } from "./targets/servers.ts";
+} from "../client/window.ts";
+import { type CpuSnapshot, cpuBetween, readCpu } from "../measure/cpu.ts";
+import { alternating, jitteredSchedule } from "../measure/schedule.ts";
+import { seededRandom, shuffled } from "../measure/stats.ts";
+import { type Flag, flagsOf } from "../measure/validity.ts";
+import type { Mode, RunSettings } from "../settings.ts";
+import { type Arm, type EngineName, keepAwake, type ServerProcess, startServer } from "../targets/servers.ts";
 
 /**
  * Sizes, and publications per second while a server has its turn. They keep both processes under some 60 % of their core, and

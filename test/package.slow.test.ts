@@ -39,6 +39,13 @@ beforeAll(() => {
     join(folder, "application.ts"),
     `import { createServer, type Server } from "fanwire";
      import { createPublisher, type Publisher } from "fanwire/publisher";
+     import { createClient, type Message } from "fanwire/client";
+     import { msgpack } from "fanwire/client/msgpack";
+     const client = createClient("ws://127.0.0.1:1/ws", { format: msgpack, token: async () => "a.b.c" });
+     client.subscribe("room:1", { onMessage: ({ topic, data }: Message) => void [topic, data] });
+     client.on("state", (state) => state.state === "waiting" && state.retryInMs);
+     // @ts-expect-error There is no such event.
+     client.on("stat", () => undefined);
      const server: Server = await createServer({ port: 0, limits: { heartbeatMs: 1000 } });
      const port: number = server.address.port;
      const publisher: Publisher = await createPublisher({ redis: { urls: ["redis://127.0.0.1:1"] } });
@@ -70,6 +77,10 @@ test("it holds what is needed to run and to read, and nothing else", () => {
     "dist/server.js",
     "dist/server.d.ts",
     "dist/publisher.js",
+    "dist/client/client.js",
+    "dist/client/client.d.ts",
+    "dist/client/msgpack.js",
+    "dist/console/page/client.js",
     "redis/redis.conf",
   ];
   for (const path of [...needed, "README.md", "LICENSE"]) {
@@ -106,6 +117,19 @@ describe("on Bun", () => {
     },
     timeoutMs,
   );
+});
+
+test("the client comes out of it, by each of its names", async () => {
+  for (const name of ["client", "client.min.js"]) {
+    const script = `import { createClient } from "fanwire/${name}";
+      const client = createClient("ws://127.0.0.1:1/ws", { WebSocket: class { close() {} } });
+      client.close();
+      console.log(client.state.state);`;
+    for (const runtime of ["node", bun]) {
+      const run = start(runtime, "--input-type=module", "--eval", script);
+      expect(await run.exit()).toMatchObject({ code: 0, stdout: "closed\n" });
+    }
+  }
 });
 
 test(

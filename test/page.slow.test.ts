@@ -236,7 +236,7 @@ describe.each(["bun", "uws"] as const)("the page on %s", (engine) => {
     publish("old");
     await publisher.settled();
     const page = await (await browser.newContext()).newPage();
-    await page.routeWebSocket("**/ws", (near) => {
+    await page.routeWebSocket("**/ws?*", (near) => {
       let history: string | undefined;
       near.connectToServer().onMessage((frame) => {
         const { more, topic } = JSON.parse(String(frame));

@@ -38,7 +38,7 @@ test("each dependency has its doors, and most have one", () => {
     "uWebSockets.js": ["src/engine/uws.ts"],
     ioredis: ["src/bridge/connection.ts"],
     jose: ["src/auth/auth.ts"],
-    msgpackr: ["src/wire/msgpack.ts"],
+    msgpackr: ["src/client/msgpack.ts", "src/wire/msgpack.ts"],
     pino: ["src/log.ts"],
     zod: ["src/config/rules.ts"],
   };
@@ -81,10 +81,21 @@ test("only the process reads the environment and ends itself", () => {
   expect(findings(others, /\bprocess\.(env|exit|exitCode|argv|on)\b|\bimport\.meta\.env\b/)).toEqual([]);
 });
 
+test("the client asks nothing of a runtime but what stands in one file, and takes nothing but types from the server", () => {
+  const client = sources.filter((path) => path.startsWith("src/client/"));
+  const others = client.filter((path) => path !== "src/client/environment.ts");
+  const runtime =
+    /\b(globalThis|window|document|location|navigator|process|Buffer|Bun|Deno|require|setTimeout|setInterval|Date|crypto)\b|Math\.random\(|"node:/;
+  expect(client.length).toBeGreaterThan(10);
+  expect(findings(others, runtime)).toEqual([]);
+  expect(findings(client, /^(import|export) (?!type\b).* from "\.\.\//)).toEqual([]);
+});
+
 test("pure rooms have no clock, no chance, no timers and no input or output", () => {
   const wire = sources.filter((path) => path.startsWith("src/wire/"));
   const names = [
     ...["hub/topic-log", "hub/stream-log", "hub/keyed-log", "hub/ring", "hub/arrivals", "auth/grants"],
+    ...["client/backoff", "client/close-codes", "client/continuity", "client/volatile-namespaces"],
     ...["connections/origin", "connections/rate", "connections/address-group", "connections/inbound-rates"],
     "config/limits",
   ];

@@ -23,6 +23,7 @@ export interface Console {
 export const statePath = "/console/state";
 
 const modules = [
+  "client.js",
   "charts.js",
   "connection.js",
   "elements.js",

@@ -17,7 +17,7 @@ export class Latency {
   async measure() {
     const sentAt = performance.now();
     try {
-      await this.#connection().request({ type: "ping" });
+      await this.#connection().client.ping();
     } catch {
       return;
     }

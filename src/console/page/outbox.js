@@ -1,36 +1,30 @@
 // What was written and is not in the conversation yet: pending until acknowledged, and safe to repeat.
 
-import { Cut } from "./connection.js";
 import { $, part } from "./elements.js";
 import { bubble } from "./messages.js";
 
-/** A frame that is too large may be answered by a bare 1006: cut off so often, it is not repeated. */
-const mostCuts = 3;
+/** The outcome may stay unknown, to a guest who came back under another name: it is asked for again so often. */
+const mostTries = 3;
 
 export class Outbox {
   #entries = new Map(); // By the message's id.
   #room;
 
-  /** `room`: `topic`, `isJoined`, `connection`, `complain(error)`, `messages`. */
+  /** `room`: `topic`, `connection`, `complain(error)`, `messages`, `userId`. */
   constructor(room) {
     this.#room = room;
   }
 
   compose(text) {
     const id = crypto.randomUUID();
-    const who = `${this.#room.connection.session?.userId ?? "you"} (you)`;
+    const who = `${this.#room.userId ?? "you"} (you)`;
     const element = bubble({ data: { text }, userId: "", own: true, who, facts: "" });
-    const entry = { topic: this.#room.topic, data: { id, text }, cuts: 0, element };
+    const entry = { topic: this.#room.topic, data: { id, text }, tries: 0, element };
     this.#entries.set(id, entry);
     $("outbox").append(element);
     $("hint").hidden = true;
     this.#room.messages.follow();
     void this.#publish(entry);
-  }
-
-  /** Sends what waits for the connection, in the order in which it was written. */
-  flush() {
-    for (const entry of this.#entries.values()) if (entry.state === "waiting") void this.#publish(entry);
   }
 
   /** Puts what was written here into the conversation, if this is it. */
@@ -59,19 +53,18 @@ export class Outbox {
 
   async #publish(entry) {
     const { topic, data } = entry;
-    if (!this.#room.isJoined) return mark(entry, "waiting", "waits for the connection");
-    mark(entry, "sending", "sending…");
+    const { client, isConnected } = this.#room.connection;
+    mark(entry, "sending", isConnected ? "sending…" : "waits for the connection");
     try {
-      const frame = { type: "publish", topic, data, idempotencyKey: data.id };
-      const ok = await this.#room.connection.request(frame);
-      if (entry.state === "sending") mark(entry, "accepted", `#${ok.offset} · accepted`);
+      const { offset } = await client.publish(topic, data, { idempotencyKey: data.id });
+      if (entry.state === "sending") mark(entry, "accepted", `#${offset} · accepted`);
       if (topic !== this.#room.topic) this.#entries.delete(data.id);
       this.#room.complain(undefined);
     } catch (error) {
       if (entry.state !== "sending") return; // Its own message came first, which is proof enough.
-      entry.cuts += 1;
-      const repeat = error instanceof Cut && error.code !== 1009 && entry.cuts < mostCuts;
-      if (repeat) return mark(entry, "waiting", "waits for the connection");
+      entry.tries += 1;
+      // Whoever reads drops what comes twice under one id, so it may be published again.
+      if (error.code === "outcome-unknown" && entry.tries < mostTries) return this.#publish(entry);
       mark(entry, "refused", "not sent");
       this.#offerAgain(entry);
       this.#room.complain(error);
@@ -88,7 +81,7 @@ export class Outbox {
 
 function mark(entry, state, words) {
   entry.state = state;
-  entry.element.classList.toggle("pending", state === "waiting" || state === "sending");
+  entry.element.classList.toggle("pending", state === "sending");
   entry.element.classList.toggle("refused", state === "refused");
   entry.element.querySelector(".facts").textContent = words;
 }

@@ -1,6 +1,6 @@
 // The view `Room`: a chat, joined at a position, so that nothing is missed and nothing shown twice.
 
-import { Connection, Cut, Refused } from "./connection.js";
+import { Connection, inWords } from "./connection.js";
 import { $, logFrame } from "./elements.js";
 import { bubble, factsOf, Messages } from "./messages.js";
 import { Outbox } from "./outbox.js";
@@ -12,11 +12,12 @@ const pageSize = 50;
 
 export class Room {
   topic;
-  isJoined = false; // What is written before that waits, behind what is written already.
+  userId; // As the last connection had it.
   connection;
   messages = new Messages();
   #mine = new Set(); // Every user id this page has had: a guest gets another one with each connection.
   #seen = new Set(); // Ids of messages: one that comes again was repeated after a lost answer.
+  #subscriptions = []; // Of the room, and of who types there.
   #position = null; // Epoch and offset of the newest message shown.
   #held = null; // Messages that wait until the page of history before them is shown.
   #outbox;
@@ -27,28 +28,27 @@ export class Room {
     this.#latency = latency;
     this.connection = new Connection({
       state: (state, words) => this.#showState(state, words),
-      welcome: (frame) => this.#welcome(frame),
-      frame: (frame) => this.#receive(frame),
-      gone: () => this.#gone(),
+      welcome: (state) => this.#welcome(state),
+      gone: () => this.#typing.clear(),
+      error: (error) => this.complain(error),
       traffic: (direction, frame) => logFrame($("frames"), direction, frame),
       beat: () => this.#latency.measure(),
     });
     this.#outbox = new Outbox(this);
-    this.#typing = new Typing(this.connection, this.#mine);
+    this.#typing = new Typing(this.connection.client, this.#mine);
+    const notice = ({ topic, data }) => this.messages.notice("", `${topic} ${JSON.stringify(data)}`);
+    this.connection.client.subscribeUser({ onMessage: notice });
+    this.connection.client.subscribe("broadcast:all", { onMessage: notice });
     this.#listen();
   }
 
   enter(name) {
-    if (this.connection.session && this.topic) {
-      this.connection.send({ type: "unsubscribe", topic: this.topic });
-      this.connection.send({ type: "unsubscribe", topic: this.#typing.topic });
-    }
+    for (const subscription of this.#subscriptions) subscription.unsubscribe();
     this.#outbox.leaveRoom();
     this.topic = `room:${name}`;
     this.#typing.topic = `game:typing-${name}`;
     this.#position = null;
     this.#held = null;
-    this.isJoined = false;
     this.#seen.clear();
     this.#typing.clear();
     this.messages.clear();
@@ -62,14 +62,13 @@ export class Room {
     history.replaceState(null, "", address);
     address.hash = "";
     $("second").href = address;
-    if (this.connection.session) void this.#join();
+    this.#join();
   }
 
   /** Says what went wrong, or that nothing is wrong any more. */
   complain(error) {
     if (error === undefined) $("problem").textContent = "";
-    else if (!(error instanceof Cut)) $("problem").textContent = error.message;
-    else if (error.code === 1009) $("problem").textContent = "The message is too large. (too-large)";
+    else if (error.code !== "closed") $("problem").textContent = inWords(error); // Who closed it knows.
   }
 
   #showState(state, words) {
@@ -79,85 +78,51 @@ export class Room {
     if (state !== "online") this.#latency.pause();
   }
 
-  #welcome(frame) {
-    this.#mine.add(frame.userId);
-    $("user-id").textContent = frame.userId;
-    $("session-id").textContent = frame.sessionId;
-    $("node-id").textContent = frame.nodeId;
-    void this.#join();
+  #welcome({ userId, sessionId, nodeId }) {
+    this.userId = userId;
+    this.#mine.add(userId);
+    $("user-id").textContent = userId;
+    $("session-id").textContent = sessionId;
+    $("node-id").textContent = nodeId;
   }
 
-  #gone() {
-    this.isJoined = false;
-    this.#held = null;
-    this.#typing.clear();
+  #join() {
+    const { client } = this.connection;
+    const onError = (error) => this.complain(error);
+    this.#subscriptions = [
+      client.subscribe(this.topic, {
+        onMessage: (message) => (this.#held ? this.#held.push(message) : this.#show(message)),
+        onSubscribed: (subscribed) => this.#joined(subscribed),
+        onReset: (reset) => this.#restart(reset),
+        onError,
+      }),
+      client.subscribe(this.#typing.topic, { onMessage: (message) => this.#typing.hear(message), onError }),
+    ];
   }
 
-  #receive(frame) {
-    if (frame.type === "message") this.#hear(frame);
-    else if (frame.type === "reset") this.#restart(frame);
-    else if (frame.type === "error") this.complain(new Refused(frame));
-  }
-
-  #hear(frame) {
-    if (frame.topic === this.topic) this.#held ? this.#held.push(frame) : this.#show(frame);
-    else if (/^(user|broadcast):/.test(frame.topic)) {
-      this.messages.notice("", `${frame.topic} ${JSON.stringify(frame.data)}`);
-    } else this.#typing.hear(frame);
-  }
-
-  #restart(frame) {
-    if (frame.topic !== this.topic || this.#held) return; // While history is read, what it says of the position counts.
-    this.#endContinuity();
-    this.#moveTo(frame);
-  }
-
-  /**
-   * Subscribes since the last message shown. What was missed comes with the answer; where there is no such message
-   * yet, or history does not reach back to it, the newest of what is kept is read instead.
-   */
-  async #join() {
-    const joining = this.topic;
-    try {
-      await this.#subscribe(joining);
-      if (joining !== this.topic) return;
-      $("hint").hidden = !this.messages.isEmpty;
-      await this.connection.request({ type: "subscribe", topic: this.#typing.topic });
-    } catch (error) {
-      this.complain(error);
-    }
-    if (joining !== this.topic || !this.connection.session) return;
-    this.isJoined = true;
-    this.#outbox.flush();
-  }
-
-  async #subscribe(topic) {
-    const since = this.#position ?? undefined;
-    const joined = await this.connection.request({ type: "subscribe", topic, since });
-    if (topic !== this.topic) return;
-    if (joined.recovered) {
-      const { length } = joined.publications;
-      this.messages.notice("good", length === 0 ? "back: nothing was missed" : `recovered ${length} missed`);
-      for (const publication of joined.publications) this.#show(publication);
-      this.#moveTo(joined);
+  /** What was missed follows. Where that cannot be known, the newest of what is kept is read. */
+  #joined({ recovered, position }) {
+    if (recovered && this.#position) {
+      const missed = position.offset - this.#position.offset;
+      this.messages.notice("good", missed === 0 ? "back: nothing was missed" : `recovered ${missed} missed`);
     } else {
-      if (since) this.#endContinuity();
-      if (since?.epoch !== joined.epoch) this.#moveTo({ epoch: joined.epoch, offset: 0 });
-      await this.#readHistory();
+      this.#beginAt(position);
     }
+    $("hint").hidden = !this.messages.isEmpty;
   }
 
-  async #readHistory() {
+  async #readHistory(topic) {
     const newer = []; // What arrives meanwhile comes after the page, or stands on it.
     this.#held = newer;
     try {
-      const page = await this.connection.request({ type: "history", topic: this.topic, limit: pageSize });
+      const page = await this.connection.client.history(topic, { limit: pageSize });
       if (this.#held !== newer) return;
       if (page.epoch !== this.#position.epoch) this.#moveTo({ epoch: page.epoch, offset: 0 });
       $("log").ariaBusy = "true"; // A screen reader reads what arrives, not the whole history.
       for (const publication of page.publications) this.#show(publication);
       $("log").ariaBusy = "false";
       this.#moveTo(page);
+      $("hint").hidden = !this.messages.isEmpty;
     } finally {
       if (this.#held === newer) {
         this.#held = null;
@@ -172,9 +137,16 @@ export class Room {
     $("offset").textContent = offset;
   }
 
-  #endContinuity() {
+  #restart(position) {
     this.#outbox.endContinuity();
     this.messages.notice("warn", "reset: history did not reach");
+    this.#beginAt(position);
+  }
+
+  /** Reads what history has of it, unless that is under way. */
+  #beginAt({ epoch }) {
+    if (this.#position?.epoch !== epoch) this.#moveTo({ epoch, offset: 0 });
+    if (!this.#held) this.#readHistory(this.topic).catch((error) => this.complain(error));
   }
 
   #show(publication) {
@@ -218,7 +190,9 @@ export class Room {
     });
     $("text").addEventListener("input", () => this.#typing.tell());
     $("switch").addEventListener("click", () => {
-      this.connection.isOpen ? this.connection.close() : this.connection.renew();
+      const { state } = this.connection.client.state;
+      if (state === "closed" || state === "waiting") this.connection.open();
+      else this.connection.close();
     });
     $("fresh").addEventListener("click", () => this.connection.renew());
     $("token-form").addEventListener("submit", (event) => {

@@ -1,6 +1,6 @@
 // A subscriber and a publisher to try things with, on a connection of their own: frames are shown as they are.
 
-import { Connection, Refused } from "./connection.js";
+import { Connection, inWords } from "./connection.js";
 import { $, logFrame } from "./elements.js";
 
 /** What somebody wrote cannot be sent. */
@@ -8,22 +8,18 @@ class Unusable extends Error {}
 
 export class Try {
   #connection;
-  #waiting = []; // Who waits for a connection.
-  #subscription = null; // `{ topic, maxRateHz, position }`, renewed after a loss from where it was.
+  #subscription = null;
   #received = 0;
   #publishes = new Set(); // Ids whose answers are the publisher's.
 
   constructor() {
-    this.#connection = new Connection(
-      {
-        state: (state, words) => this.#showState(state, words),
-        welcome: () => this.#welcome(),
-        frame: (frame) => this.#receive(frame),
-        gone: (code) => this.#gone(code),
-        traffic: (direction, frame) => this.#log(direction, frame),
-      },
-      "?join=none",
-    );
+    this.#connection = new Connection({
+      state: (state, words) => this.#showState(state, words),
+      welcome: () => this.#note("connected again", this.#subscription?.mode),
+      gone: (code) => this.#note(`the connection was lost (${code})`, this.#subscription),
+      error: (error) => complain("subscribe-problem", error),
+      traffic: (direction, frame) => this.#log(direction, frame),
+    });
     this.#listen();
   }
 
@@ -41,30 +37,10 @@ export class Try {
     $("try-state").dataset.state = state;
     $("try-switch").hidden = false;
     $("try-switch").textContent = state === "away" ? "Connect" : "Disconnect";
-    if (state === "away") for (const { reject } of this.#waiting.splice(0)) reject(new Unusable(words));
   }
 
-  #welcome() {
-    for (const { resolve } of this.#waiting.splice(0)) resolve();
-    const { topic, position } = this.#subscription ?? {};
-    if (topic === undefined) return;
-    logFrame($("received"), "note", position ? "connected again, continuing from there" : "connected again");
-    this.#subscribe().catch((error) => complain("subscribe-problem", error));
-  }
-
-  #gone(code) {
-    if (this.#subscription) logFrame($("received"), "note", `the connection was lost (${code})`);
-  }
-
-  #receive(frame) {
-    if (frame.type === "error") complain("subscribe-problem", new Refused(frame));
-    this.#follow(frame);
-  }
-
-  /** Where the subscription stands, to continue from. */
-  #follow({ topic, epoch, offset }) {
-    if (topic !== this.#subscription?.topic || offset === undefined) return;
-    this.#subscription.position = { epoch: epoch ?? this.#subscription.position?.epoch, offset };
+  #note(words, matters) {
+    if (matters) logFrame($("received"), "note", words);
   }
 
   #log(direction, frame) {
@@ -80,42 +56,30 @@ export class Try {
     logFrame($("received"), direction, frame);
   }
 
-  async #connected() {
-    if (this.#connection.session) return;
-    const welcomed = new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
-    if (!this.#connection.isOpen) this.#connection.open();
-    await welcomed;
-  }
-
-  async #subscribe() {
-    const { topic, maxRateHz, position } = this.#subscription;
-    this.#follow(await this.#connection.request({ type: "subscribe", topic, since: position, maxRateHz }));
-  }
-
-  async #replace() {
-    const before = this.#subscription?.topic;
-    const topic = $("subscribe-topic").value.trim();
-    const wanted = { topic, position: readPosition(), maxRateHz: readRate() };
+  #replace() {
+    const wanted = readPosition();
+    const maxRateHz = readRate();
+    this.#subscription?.unsubscribe();
     this.#subscription = null;
-    await this.#connected();
-    if (before !== undefined && before !== topic) {
-      await this.#connection.request({ type: "unsubscribe", topic: before });
-    }
-    this.#subscription = wanted;
-    await this.#subscribe();
+    this.#connection.open();
+    this.#subscription = this.#connection.client.subscribe($("subscribe-topic").value.trim(), {
+      onMessage: () => undefined, // The frames are shown as they are.
+      onError: (error) => complain("subscribe-problem", error),
+      ...(wanted && { since: wanted }),
+      ...(maxRateHz && { maxRateHz }),
+    });
   }
 
-  async #unsubscribe() {
-    const topic = this.#subscription?.topic ?? $("subscribe-topic").value.trim();
+  #unsubscribe() {
+    if (!this.#subscription) throw new Unusable("Nothing is subscribed.");
+    this.#subscription.unsubscribe();
     this.#subscription = null;
-    await this.#connected();
-    await this.#connection.request({ type: "unsubscribe", topic });
   }
 
   async #publish() {
-    const frame = readPublication();
-    await this.#connected();
-    await this.#connection.request(frame);
+    const { topic, data, ...options } = readPublication();
+    this.#connection.open();
+    await this.#connection.client.publish(topic, data, options);
   }
 
   #listen() {
@@ -123,21 +87,23 @@ export class Try {
       $(target).addEventListener(event, (happened) => {
         happened.preventDefault();
         $(problem).textContent = "";
-        work().catch((error) => complain(problem, error));
+        Promise.resolve()
+          .then(work)
+          .catch((error) => complain(problem, error));
       });
     };
     does("subscribe-form", "submit", "subscribe-problem", () => this.#replace());
     does("unsubscribe", "click", "subscribe-problem", () => this.#unsubscribe());
     does("publish-form", "submit", "publish-problem", () => this.#publish());
     $("try-switch").addEventListener("click", () => {
-      if (this.#connection.isOpen) this.#connection.close();
-      else this.#connection.open();
+      if (this.#connection.isClosed) this.#connection.open();
+      else this.#connection.close();
     });
   }
 }
 
 function complain(place, error) {
-  $(place).textContent = error.message;
+  $(place).textContent = inWords(error);
 }
 
 function readPosition() {
@@ -167,7 +133,6 @@ function readPublication() {
     throw new Unusable(`The data is no JSON: ${error.message}`);
   }
   return {
-    type: "publish",
     topic: $("publish-topic").value.trim(),
     data,
     ...(event !== "" && { event }),

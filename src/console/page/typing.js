@@ -7,22 +7,22 @@ const typingShownMs = 4_000;
 
 export class Typing {
   topic;
-  #connection;
+  #client;
   #mine;
   #typists = new Map(); // User id → the timer that forgets it.
   #typedAt = Number.NEGATIVE_INFINITY;
 
   /** `mine`: user ids that are this page's own. */
-  constructor(connection, mine) {
-    this.#connection = connection;
+  constructor(client, mine) {
+    this.#client = client;
     this.#mine = mine;
   }
 
   tell() {
     const now = performance.now();
-    if (!this.#connection.session || now - this.#typedAt < typingEveryMs) return;
+    if (now - this.#typedAt < typingEveryMs) return;
     this.#typedAt = now;
-    this.#connection.send({ type: "publish", topic: this.topic, event: "typing", data: null, echo: false });
+    this.#client.send(this.topic, null, { event: "typing", echo: false });
   }
 
   /** What was typed has been sent: the next letter is told at once. */

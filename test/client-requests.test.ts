@@ -92,7 +92,7 @@ describe("a publication", () => {
     const stage = connected();
     for (const data of [1, 2, 3]) stage.client.publish("room:1", data).catch(() => undefined);
     const ids = stage.framesOf("publish").map(({ id }) => id);
-    for (const id of ids)
+    for (const id of ids.reverse())
       stage.socket.tell({ type: "error", id, code: "unavailable", message: "", retryable: true });
     await stage.clock.advance(8_000);
     expect(stage.framesOf("publish").map(({ data }) => data)).toEqual([1, 2, 3, 1, 2, 3]);
@@ -131,6 +131,15 @@ describe("a publication", () => {
     expect(all.map(({ now }) => now)).toEqual(["open", "open", "open", "too-many"]);
     stage.welcome();
     expect(stage.framesOf("publish")).toHaveLength(3);
+  });
+
+  test("that was under way when the connection was lost goes before those that had to wait for it", async () => {
+    const stage = connected();
+    for (let i = 0; i < 103; i += 1) stage.client.publish("room:1", i).catch(() => undefined);
+    stage.socket.end(1006);
+    await stage.back();
+    const again = stage.framesOf("publish").slice(100);
+    expect(again.map(({ data }) => data)).toEqual(Array.from({ length: 100 }, (_, i) => i));
   });
 
   test("a long queue is sent a window at a time", async () => {

@@ -106,10 +106,10 @@ describe("a stream", () => {
     ok({ offset: 4 });
     stage.socket.end(1006);
     await stage.back();
-    ok({ epoch: "f", offset: 2, recovered: true }); // No server says so; it would be a lie.
+    ok({ epoch: "f", offset: 9, recovered: true }); // No server says so; it would be a lie.
     expect(told.slice(1)).toEqual([
-      ["reset", "f", 2, undefined],
-      ["subscribed", false, 2, undefined],
+      ["reset", "f", 9, undefined],
+      ["subscribed", false, 9, undefined],
     ]);
   });
 

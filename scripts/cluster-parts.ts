@@ -1,18 +1,21 @@
-// The parts of a cluster, Redis servers and nodes: starts them, shows what they say, and ends all of them together. Run by
+// The parts of a cluster, Redis servers, nodes and HAProxy: starts them, shows what they say, and ends all of them together. Run by
 // cluster.mjs with checked options.
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { renderProxy } from "../haproxy/render.ts";
 
 interface Wanted {
   readonly nodes: number;
   readonly engines: readonly ("bun" | "uws")[];
   readonly redis: number;
   readonly port: number;
+  /** Where HAProxy listens. */
+  readonly proxy: number;
 }
 
 /** How long a part may take to come up, and to end before it is killed: a node drains within ten seconds. */
@@ -20,6 +23,8 @@ const startTimeoutMs = 20_000;
 const endTimeoutMs = 12_000;
 /** One keystroke may arrive twice: from the terminal, and passed on by whoever started this. */
 const sameKeystrokeMs = 1000;
+/** Of HAProxy: within the files that a process may have on most machines. */
+const maxConnections = 4000;
 
 const root = join(import.meta.dirname, "..");
 const commands = { bun: [process.execPath, "src/main.ts"], uws: ["node", "dist/main.js"] } as const;
@@ -47,16 +52,17 @@ try {
   await end(1);
 }
 
-async function start({ nodes, engines, redis, port }: Wanted): Promise<void> {
+async function start({ nodes, engines, redis, port, proxy }: Wanted): Promise<void> {
   const numbers = (count: number) => Array.from({ length: count }, (_, index) => index + 1);
   const urls = await Promise.all(numbers(redis).map(startRedis));
-  await Promise.all(
+  const addresses = await Promise.all(
     numbers(nodes).map((number) => {
       const engine = engines[(number - 1) % engines.length]!;
       return startNode(number, engine, port === 0 ? 0 : port + number - 1, urls);
     }),
   );
-  say(`${nodes} nodes and ${redis} Redis are up; Ctrl-C ends them`);
+  const url = await startProxy(addresses, proxy);
+  say(`${nodes} nodes and ${redis} Redis are up, behind ${url}; Ctrl-C ends them`);
 }
 
 async function startRedis(number: number): Promise<string> {
@@ -71,9 +77,20 @@ async function startRedis(number: number): Promise<string> {
   return url;
 }
 
-async function startNode(number: number, engine: "bun" | "uws", port: number, urls: readonly string[]) {
+/** Resolves to where it listens. */
+async function startNode(
+  number: number,
+  engine: "bun" | "uws",
+  port: number,
+  urls: readonly string[],
+): Promise<string> {
   const name = `node-${number}`;
-  const own = { FANWIRE_NODE_ID: name, FANWIRE_PORT: `${port}`, FANWIRE_REDIS_URL: urls.join(" ") };
+  const own = {
+    FANWIRE_NODE_ID: name,
+    FANWIRE_PORT: `${port}`,
+    FANWIRE_REDIS_URL: urls.join(" "),
+    FANWIRE_TRUSTED_PROXIES: "127.0.0.1",
+  };
   const [command, script] = commands[engine];
   const part = new Part(name, command, [script], { ...process.env, ...own });
   const address = await part.says((line) => {
@@ -81,7 +98,30 @@ async function startNode(number: number, engine: "bun" | "uws", port: number, ur
     const fields = JSON.parse(line);
     return fields.event === "listening" ? `${fields.host}:${fields.port}` : undefined;
   });
-  say(`${name} is at http://${address}/ (${engine}; clients: ws://${address}/ws)`);
+  say(`${name} is at http://${address}/ (${engine})`);
+  return address;
+}
+
+/** As it is shipped (haproxy/), but for limits by address, since everybody here has the same. Resolves to where clients connect. */
+async function startProxy(addresses: readonly string[], port: number): Promise<string> {
+  const bind = `127.0.0.1:${port === 0 ? await freePort() : port}`;
+  const file = join(folder, "haproxy.cfg");
+  writeFileSync(
+    file,
+    renderProxy({
+      nodes: addresses.map((address, index) => ({ id: index + 1, address })),
+      bind,
+      metricsBind: `127.0.0.1:${await freePort()}`,
+      runtimeSocket: join(folder, "haproxy.sock"),
+      log: "stdout format raw local0 warning",
+      maxConnections,
+      connectionsPerAddress: maxConnections,
+      connectionRate: 1_000_000,
+    }),
+  );
+  const part = new Part("haproxy", "haproxy", ["-W", "-f", file], process.env);
+  await part.says((line) => (line.includes("Loading success") ? line : undefined));
+  return `ws://${bind}/ws`;
 }
 
 /** A process of the cluster. When it ends before it is asked to, everything ends. */
@@ -148,10 +188,10 @@ class Part {
     clearTimeout(timer);
   }
 
-  /** Redis says a lot of how it always starts and ends; here only why it does not, and what it warns of meanwhile (#). */
+  /** The others say a lot of how they always start and end; here only why they do not, and what they warn of meanwhile. */
   #isTrouble(line: string): boolean {
     const isUp = this.#hears.size === 0;
-    return isUp ? !ending && line.includes(" # ") : /error|failed|fatal/i.test(line);
+    return isUp ? !ending && / # |\[(WARNING|ALERT)\]/.test(line) : /error|failed|fatal|alert/i.test(line);
   }
 
   #show(output: NodeJS.ReadableStream): void {

@@ -1,21 +1,28 @@
-// `npm run cluster`: a Redis and several nodes on this machine, on which nothing needs to be prepared.
-// npm run cluster -- --nodes 3 --engines bun,uws --redis 1 --port 9001
+// `npm run cluster`: a Redis, several nodes and HAProxy before them on this machine, on which nothing needs to be prepared.
+// npm run cluster -- --nodes 3 --engines bun,uws --redis 1 --port 9001 --proxy 8080
 
 import { parseArgs } from "node:util";
 import { ensurePrograms } from "./debian.mjs";
 import { bun, must, run, setup } from "./setup.mjs";
 
-const usage = `npm run cluster -- [--nodes 3] [--engines bun] [--redis 1] [--port 9001]
+const usage = `npm run cluster -- [--nodes 3] [--engines bun] [--redis 1] [--port 9001] [--proxy 8080]
 
   --nodes    how many nodes, 1 to 32
   --engines  bun, uws, or several separated by commas, which the nodes take in turn
   --redis    how many Redis servers, 1 to 16; with several, topics are spread over them
   --port     where the first node listens; the next ones take the next ports. 0: any free ones
+  --proxy    where HAProxy listens, which is where clients connect. 0: any free port
 
 Other FANWIRE_ variables are passed on to every node.`;
 
 /** What each node gets from here, so that it cannot come from outside as well. */
-const ours = ["FANWIRE_PORT", "FANWIRE_ADMIN_PORT", "FANWIRE_NODE_ID", "FANWIRE_REDIS_URL"];
+const ours = [
+  "FANWIRE_PORT",
+  "FANWIRE_ADMIN_PORT",
+  "FANWIRE_NODE_ID",
+  "FANWIRE_REDIS_URL",
+  "FANWIRE_TRUSTED_PROXIES",
+];
 
 const options = readOptions();
 if (options.help) {
@@ -24,7 +31,7 @@ if (options.help) {
 }
 const wanted = checkOptions(options);
 await setup();
-await ensurePrograms(["redis-server"]);
+await ensurePrograms(["redis-server", "haproxy"]);
 if (wanted.engines.includes("uws")) {
   await must("building the package", process.execPath, ["scripts/build.mjs"]);
 }
@@ -40,6 +47,7 @@ function readOptions() {
         engines: text("bun"),
         redis: text("1"),
         port: text("9001"),
+        proxy: text("8080"),
         help: { type: "boolean" },
       },
     }).values;
@@ -60,9 +68,12 @@ function checkOptions(given) {
   const port = wholeNumber("port", given.port, 0, 65_535);
   if (port !== 0 && port + nodes - 1 > 65_535)
     refuse(`--port is ${port}: must leave room for ${nodes} nodes`);
+  const proxy = wholeNumber("proxy", given.proxy, 0, 65_535);
+  if (proxy !== 0 && port !== 0 && proxy >= port && proxy < port + nodes)
+    refuse(`--proxy is ${proxy}: must be none of the nodes' ports, ${port} to ${port + nodes - 1}`);
   const set = ours.find((name) => process.env[name] !== undefined);
   if (set) refuse(`${set} is set: must be absent, since each node of the cluster gets its own`);
-  return { nodes, engines, redis, port };
+  return { nodes, engines, redis, port, proxy };
 }
 
 function wholeNumber(name, value, least, most) {

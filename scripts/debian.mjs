@@ -9,6 +9,8 @@ import { must, say } from "./setup.mjs";
  * this process ends with 1 and says what to do; `otherwise` is one more line to say then.
  */
 export async function ensurePrograms(programs, otherwise) {
+  // Servers are kept where Debian's ordinary users do not look; what is started from here shall find them too.
+  process.env.PATH = [process.env.PATH ?? "", "/usr/local/sbin", "/usr/sbin", "/sbin"].join(delimiter);
   const missing = programs.filter((program) => !onPath(program));
   if (missing.length === 0) return;
   const names = missing.join(" ");

@@ -9,10 +9,13 @@ const args = process.argv.slice(2).filter((arg) => arg !== "--fast");
 const fast = process.argv.includes("--fast");
 
 await setup();
-// The bridge's tests run against a real Redis, and the console's drive a real browser.
-if (fast) await ensurePrograms(["redis-server"]);
+// The bridge's tests run against a real Redis, those of deployment behind a real HAProxy, and the console's drive a real browser.
+if (fast) await ensurePrograms(["redis-server", "haproxy"]);
 else {
-  await ensurePrograms(["redis-server", "chromium"], "or leave out what needs a browser: npm run test:fast");
+  await ensurePrograms(
+    ["redis-server", "haproxy", "nginx", "chromium"],
+    "or leave out what needs a browser: npm run test:fast",
+  );
   await install("Node.js 22 and Deno, which the client is tested in", join(root, "test", "runtimes"));
 }
 // Always, because the tests that run on Node.js run what was built.

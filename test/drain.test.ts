@@ -1,8 +1,13 @@
 // How a node's connections are closed when it ends: the pace, and who is waited for, on sessions that are not real.
 
 import { expect, test } from "bun:test";
+import { resolveOptions } from "../src/config/config.ts";
 import { Drain, type DrainLimits } from "../src/connections/drain.ts";
 import type { Session } from "../src/connections/session.ts";
+import { createBunEngine } from "../src/engine/bun.ts";
+import type { CreateEngine } from "../src/engine/engine.ts";
+import { Node } from "../src/server.ts";
+import { log } from "./support/in-process.ts";
 
 class Client {
   readonly frames: { type: string; retryAfterMs: number }[] = [];
@@ -88,4 +93,18 @@ test("nobody is waited for longer than that time", async () => {
     expect(isOver).toBe(true);
     expect(closedAtMs - startedAtMs).toBeWithin(250, 5000);
   }
+});
+
+test("a node's end takes no longer than drainExitMs, whatever hangs", async () => {
+  const limits = { drainCloseMs: 50, drainExitMs: 300 };
+  const hanging: CreateEngine = (handlers, engineLimits) => {
+    const engine = createBunEngine(handlers, engineLimits);
+    const close = engine.close.bind(engine);
+    return Object.assign(engine, { close: () => close().then(() => new Promise<void>(() => undefined)) });
+  };
+  const node = new Node(resolveOptions({ port: 0, limits }), {}, hanging, log);
+  await node.start();
+  const startMs = performance.now();
+  await node.close();
+  expect(performance.now() - startMs).toBeWithin(250, 5000);
 });

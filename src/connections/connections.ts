@@ -36,6 +36,8 @@ export interface ConnectionsOptions {
   readonly newId: () => string;
 }
 
+/** Where Redis is known to be away a new client is told so instead of waiting: what can be joined, can be by then. */
+const awayPauseMs = 250;
 /** What an engine says of a connection that ended without a close frame. */
 const abnormalClosure = 1006;
 
@@ -137,7 +139,8 @@ export class Connections implements SessionHost {
   async welcome(session: Session): Promise<void> {
     const { hub, nodeId } = this.#options;
     const topics = session.autoJoin ? this.#joinable(session) : [];
-    await Promise.allSettled(topics.map((topic) => hub.open(topic)));
+    const opened = Promise.allSettled(topics.map((topic) => hub.open(topic)));
+    await (hub.bridgeIsAlive ? opened : Promise.race([opened, pause(awayPauseMs)]));
     if (session.isOver) return;
     const subscriptions: JoinedTopic[] = [];
     const values: MessageFrame[] = [];
@@ -291,4 +294,10 @@ function announceLate(session: Session, topic: string, joined: Joined): void {
   const { epoch, offset } = snapshot ?? position;
   session.send({ type: "reset", topic, epoch, offset, ...(snapshot && { snapshot }) });
   for (const value of valuesOf(topic, joined)) session.send(value);
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms);
+  });
 }

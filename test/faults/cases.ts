@@ -4,7 +4,13 @@ import { type Cluster, durable, type Engine, engines } from "./cluster.ts";
 import type { Load } from "./load.ts";
 import { pause, until } from "./steady-client.ts";
 
-export interface Fault {
+export interface Fault extends Case {
+  /** Breaks something and mends it again. */
+  readonly happen: (cluster: Cluster, load: Load) => Promise<void>;
+}
+
+/** What a fault is, apart from how it happens. */
+export interface Case {
   readonly name: string;
   /** The node that is hit; none where both are. */
   readonly victim?: Engine;
@@ -20,8 +26,16 @@ export interface Fault {
   readonly isHeavy?: true;
   /** At least one node must have noticed it, or it was none. */
   readonly isNoticed?: true;
-  /** Breaks something and mends it again. */
-  readonly happen: (cluster: Cluster, load: Load) => Promise<void>;
+  /** No client may lose its connection. */
+  readonly keepsConnections?: true;
+  /** No handshake may be refused. */
+  readonly turnsNobodyAway?: true;
+  /** Clients do not know which node they are on, so that what is volatile may be lost between any two of them. */
+  readonly losesVolatile?: true;
+}
+
+export interface RedisFault extends Case {
+  readonly happen: (cluster: Pick<Cluster, "redis">) => Promise<void>;
 }
 
 /** How long faults last: those of the whole matrix, or shorter ones that still are noticed. */
@@ -45,7 +59,8 @@ export function faultsOf(durations: Durations, victims: readonly Engine[] = engi
   return [...redisFaults(durations), ...victims.flatMap((victim) => nodeFaults(durations, victim))];
 }
 
-function redisFaults({ pausedRedisMs }: Durations): readonly Fault[] {
+/** They need no more of a cluster than its Redis. */
+export function redisFaults({ pausedRedisMs }: Durations): readonly RedisFault[] {
   return [
     {
       name: "Redis killed, back empty",

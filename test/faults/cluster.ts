@@ -10,12 +10,13 @@ export const engines = ["bun", "uws"] as const;
 export type Engine = (typeof engines)[number];
 
 /** More than any fault of the matrix lets pass, so that history never is the reason for a `reset`. */
-const history = { size: 100_000, ttlMs: 600_000, maxBytes: 256 * 1024 * 1024 };
+export const history = { size: 100_000, ttlMs: 600_000, maxBytes: 256 * 1024 * 1024 };
 
 /** Every write is on disk before it is acknowledged: what a kill leaves is all that was promised. */
 export const durable = ["--appendonly", "yes", "--appendfsync", "always"];
 
 export class Cluster {
+  readonly homes = engines;
   readonly redis: RedisServer;
   readonly links: Readonly<Record<Engine, TcpProxy>>;
   readonly nodes: Readonly<Record<Engine, ServerProcess>>;

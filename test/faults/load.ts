@@ -1,8 +1,8 @@
 // The load under which faults happen: publishers and subscribers on both nodes, for each mode.
 
 import { secondsFromNow, tokenFor } from "../support/token.ts";
-import type { Fault } from "./cases.ts";
-import { type Cluster, type Engine, engines } from "./cluster.ts";
+import type { Case } from "./cases.ts";
+import type { Engine } from "./cluster.ts";
 import { type Numbered, Publisher } from "./publisher.ts";
 import { until } from "./steady-client.ts";
 import { Subscriber } from "./subscriber.ts";
@@ -17,30 +17,38 @@ const heavyBytes = 30_000;
 const warmUp = 25;
 const deadlineMs = 40_000;
 
-export class Load {
-  readonly publishers: readonly (Publisher & { readonly home: Engine })[];
-  readonly subscribers: readonly (Subscriber & { readonly home: Engine })[];
+/** What is under load: where clients of each home go. */
+export interface Place<Home extends string> {
+  readonly homes: readonly Home[];
+  portFor(home: Home): number;
+}
+
+export class Load<Home extends string = Engine> {
+  readonly publishers: readonly (Publisher & { readonly home: Home })[];
+  readonly subscribers: readonly (Subscriber & { readonly home: Home })[];
   isHeavy = false;
   readonly #refreshing: NodeJS.Timeout | undefined;
 
-  constructor(cluster: Cluster, fault: Fault) {
+  constructor(place: Place<Home>, fault: Case) {
     const padding = (number: number) => (this.isHeavy && number % 10 === 0 ? heavyBytes : 0);
-    this.publishers = engines.flatMap((home) =>
+    this.publishers = place.homes.flatMap((home) =>
       topics.flatMap((topic) =>
         range(publishersPerTopic).map((index) => {
           const name = `${home}-${topic.replace(":", "")}-${index}`;
           const token = () => tokenFor(name);
-          const port = () => cluster.portFor(home);
-          return Object.assign(new Publisher({ name, topic, intervalMs, padding, token, port }), { home });
+          const port = () => place.portFor(home);
+          // For a proxy: whoever publishes to a room is where its room is.
+          const options = { name, topic, intervalMs, padding, token, port, room: topic };
+          return Object.assign(new Publisher(options), { home });
         }),
       ),
     );
-    this.subscribers = engines.flatMap((home) =>
+    this.subscribers = place.homes.flatMap((home) =>
       range(subscribersPerNode).map((index) => {
         const name = `${home}-${index}`;
         // A token has whole seconds: this one lasts for more than one of them.
         const claims = () => (fault.hasShortTokens ? { exp: secondsFromNow(2) } : {});
-        const options = { token: () => tokenFor(name, claims()), port: () => cluster.portFor(home) };
+        const options = { token: () => tokenFor(name, claims()), port: () => place.portFor(home) };
         return Object.assign(new Subscriber(name, topics, options), { home });
       }),
     );
@@ -69,7 +77,7 @@ export class Load {
   }
 
   /** Whether subscribers of the other node have seen something that this node has not acknowledged yet. */
-  isUnderWay(home: Engine): boolean {
+  isUnderWay(home: Home): boolean {
     const others = this.subscribers.filter((subscriber) => subscriber.home !== home);
     const own = this.publishers.filter((publisher) => publisher.home === home);
     return own.some(({ topic, name, acknowledged }) =>

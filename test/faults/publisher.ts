@@ -14,6 +14,8 @@ export interface PublisherOptions extends SteadyOptions {
 export interface Numbered {
   readonly publisher: string;
   readonly number: number;
+  /** When it was sent for the first time, in Unix milliseconds. */
+  readonly sentAtMs: number;
 }
 
 export class Publisher extends SteadyClient {
@@ -83,7 +85,7 @@ export class Publisher extends SteadyClient {
     // What is volatile is in order per connection: what an earlier one sent may still be on its way from another node.
     const publisher = isVolatile ? volatileName(name, this.disconnects) : name;
     const padding = "x".repeat(this.#options.padding(number));
-    const data = { publisher, number, ...(padding && { padding }) };
+    const data = { publisher, number, sentAtMs: Date.now(), ...(padding && { padding }) };
     const frame = { type: "publish", topic, data };
     if (isVolatile) return frame;
     // Its own key: so its last publication is the newest value that everybody has to arrive at.

@@ -1,6 +1,6 @@
 // A client that comes back, whatever ends its connection, and asks again where it is told to; knows no mode's promise.
 
-import { connect, type WebSocketClient } from "../support/websocket.ts";
+import { connect, HandshakeRefused, type WebSocketClient } from "../support/websocket.ts";
 
 /** Longer than any fault lasts: a node that is silent is waited for. */
 const patienceMs = 120_000;
@@ -27,11 +27,15 @@ export interface SteadyOptions {
   readonly port: () => number;
   /** A token for a connection that begins now. */
   readonly token: () => string;
+  /** What to name to a proxy as the room. */
+  readonly room?: string;
 }
 
 export abstract class SteadyClient {
   /** How often a connection ended that this client did not end itself. */
   disconnects = 0;
+  /** The statuses of handshakes that were refused. */
+  readonly turnedAway: number[] = [];
   /** How many connections ended because their token had expired. */
   expired = 0;
   readonly #options: SteadyOptions;
@@ -81,7 +85,8 @@ export abstract class SteadyClient {
     while (!this.#isOver) {
       try {
         await this.#serve();
-      } catch {
+      } catch (error) {
+        if (error instanceof HandshakeRefused) this.turnedAway.push(error.status);
         // Whatever it was: the connection is gone, and the next one shows whether that mattered.
       }
       if (this.#isOver) break;
@@ -93,7 +98,8 @@ export abstract class SteadyClient {
 
   async #serve(): Promise<void> {
     const headers = [["Authorization", `Bearer ${this.#options.token()}`]] as const;
-    const path = "/ws?join=none";
+    const { room } = this.#options;
+    const path = `/ws?join=none${room === undefined ? "" : `&room=${room}`}`;
     const raw = await connect(this.#options.port(), { path, headers, deadlineMs: patienceMs });
     try {
       await raw.next();

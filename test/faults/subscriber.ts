@@ -43,6 +43,8 @@ export class Subscriber extends SteadyClient {
   readonly name: string;
   readonly topics = new Map<string, Followed>();
   readonly complaints: string[] = [];
+  /** Of each publication of a stream: how long it took from when it was first sent, repetitions and outages included. */
+  readonly delaysMs: number[] = [];
 
   constructor(name: string, topics: readonly string[], options: SteadyOptions) {
     super(options);
@@ -95,12 +97,13 @@ export class Subscriber extends SteadyClient {
   }
 
   #message(topic: string, followed: Followed, { offset = 0, key, data }: Frame): void {
-    const { publisher, number } = data as Numbered;
+    const { publisher, number, sentAtMs } = data as Numbered;
     followed.deliveries += 1;
     if (followed.mode === "stream") {
       if (offset !== followed.offset + 1) this.#complain(topic, `${offset} came after ${followed.offset}`);
       followed.offset = offset;
-      followed.seen.push({ epoch: followed.epoch!, offset, publication: { publisher, number } });
+      followed.seen.push({ epoch: followed.epoch!, offset, publication: { publisher, number, sentAtMs } });
+      this.delaysMs.push(Date.now() - sentAtMs);
     } else if (followed.mode === "latest") {
       if (offset < (followed.offsets.get(key!) ?? 0)) this.#complain(topic, `${key} went back to ${offset}`);
       followed.offsets.set(key!, offset);

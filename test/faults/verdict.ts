@@ -1,6 +1,6 @@
 // What came of a fault: counts what is lost, doubled and out of order, and says what breaks a promise. Pure.
 
-import type { Fault } from "./cases.ts";
+import type { Case } from "./cases.ts";
 import type { Load } from "./load.ts";
 import { volatileName } from "./publisher.ts";
 import type { Followed } from "./subscriber.ts";
@@ -27,13 +27,17 @@ export interface Verdict {
   /** Of `volatile`: the share that arrived of what the own node and what the other one acknowledged. */
   readonly volatileLocal: number;
   readonly volatileRemote: number;
+  /** Of deliveries in streams, from when they were first sent: half of them are faster than the one, 99 % than the other. */
+  readonly delayMs: { readonly p50: number; readonly p99: number };
   /** Everything that must not be, in words; empty: the promises were kept. */
   readonly broken: readonly string[];
 }
 
+/** Of any place. */
+type AnyLoad = Pick<Load<string>, "publishers" | "subscribers">;
 type Counted = Pick<Verdict, "lost" | "doubled" | "redone" | "outOfOrder">;
 
-export function judge(load: Load, fault: Fault, lostLinks: number, said: readonly string[]): Verdict {
+export function judge(load: AnyLoad, fault: Case, lostLinks: number, said: readonly string[]): Verdict {
   const { subscribers, publishers } = load;
   const streams = publishers.filter(({ topic }) => topic.startsWith("room:"));
   const counted = countStreams(load);
@@ -41,6 +45,9 @@ export function judge(load: Load, fault: Fault, lostLinks: number, said: readonl
   const [fewest, most] = [Math.min(...resets), Math.max(...resets)];
   const stale = countStale(load);
   const local = volatileShare(load, true);
+  const clients = [...subscribers, ...publishers];
+  const disconnects = sum(clients.map((client) => client.disconnects));
+  const turnedAway = clients.flatMap((client) => client.turnedAway);
   const broken = [
     ...said,
     ...subscribers.flatMap(({ complaints }) => complaints.slice(0, 3)),
@@ -51,7 +58,12 @@ export function judge(load: Load, fault: Fault, lostLinks: number, said: readonl
     ...wrong(counted.outOfOrder, "publications are out of order"),
     ...wrong(fewest !== fault.resets || most !== fault.resets, `resets are not ${fault.resets} each`),
     ...wrong(stale, "values are not the newest"),
-    ...wrong(local < 1, "volatile publications missed on the own node"),
+    ...wrong(fault.keepsConnections && disconnects, "connections were lost"),
+    ...wrong(
+      fault.turnsNobodyAway && turnedAway.length,
+      `handshakes were refused: ${[...new Set(turnedAway)]}`,
+    ),
+    ...wrong(!fault.losesVolatile && local < 1, "volatile publications missed on the own node"),
     ...wrong(fault.isNoticed && lostLinks === 0, "no node noticed the fault"),
     ...wrong(fault.hasShortTokens && subscribers.every(({ expired }) => expired === 0), "no token expired"),
   ];
@@ -61,7 +73,7 @@ export function judge(load: Load, fault: Fault, lostLinks: number, said: readonl
     acknowledged: sum(streams.map(({ acknowledged }) => acknowledged.size)),
     repeated: sum(publishers.map(({ repeated }) => repeated)),
     deliveries: sum(followedOf(load, "stream").map(({ deliveries }) => deliveries)),
-    disconnects: sum([...subscribers, ...publishers].map(({ disconnects }) => disconnects)),
+    disconnects,
     expired: sum(subscribers.map(({ expired }) => expired)),
     lostLinks,
     ...counted,
@@ -69,19 +81,22 @@ export function judge(load: Load, fault: Fault, lostLinks: number, said: readonl
     stale,
     volatileLocal: local,
     volatileRemote: volatileShare(load, false),
+    delayMs: delays(load),
     broken,
   };
 }
 
 /** One line per fault, and what is wrong with it under it. */
 export function table(verdicts: readonly Verdict[]): string {
-  const heads = "fault|node|acked|repeated|delivered|lost|doubled|redone|disorder|resets|stale|local|remote";
+  const heads =
+    "fault|node|acked|repeated|delivered|lost|doubled|redone|disorder|resets|stale|local|remote|p99";
   const rows = verdicts.map((verdict) => [
     verdict.fault,
     verdict.victim || "both",
     ...[verdict.acknowledged, verdict.repeated, verdict.deliveries, verdict.lost, verdict.doubled],
     ...[verdict.redone, verdict.outOfOrder, verdict.resets, verdict.stale],
     ...[verdict.volatileLocal, verdict.volatileRemote].map((share) => `${(share * 100).toFixed(1)} %`),
+    `${verdict.delayMs.p99} ms`,
   ]);
   const all = [heads.split("|"), ...rows.map((row) => row.map(String))];
   const widths = all[0]!.map((_, column) => Math.max(...all.map((row) => row[column]!.length)));
@@ -92,7 +107,7 @@ export function table(verdicts: readonly Verdict[]): string {
   return lines.map((line, index) => line + (notes[index - 1] ?? "")).join("\n");
 }
 
-function countStreams({ subscribers, publishers }: Load): Counted {
+function countStreams({ subscribers, publishers }: AnyLoad): Counted {
   const counted = { lost: 0, doubled: 0, redone: 0, outOfOrder: 0 };
   /** What every subscriber must have seen at a position: the first who saw it, or its acknowledgement, says what. */
   const placed = new Map<string, string>();
@@ -132,7 +147,7 @@ function countStreams({ subscribers, publishers }: Load): Counted {
   return counted;
 }
 
-function countStale({ subscribers, publishers }: Load): number {
+function countStale({ subscribers, publishers }: AnyLoad): number {
   let stale = 0;
   for (const { topic, name, acknowledged } of publishers) {
     if (!topic.startsWith("ticker:")) continue;
@@ -143,7 +158,7 @@ function countStale({ subscribers, publishers }: Load): number {
 }
 
 /** Only of those who stayed where they were: who is away misses what is volatile. */
-function volatileShare({ subscribers, publishers }: Load, isLocal: boolean): number {
+function volatileShare({ subscribers, publishers }: AnyLoad, isLocal: boolean): number {
   let [owed, came] = [0, 0];
   const stayed = subscribers.filter(({ disconnects }) => disconnects === 0);
   for (const { topic, name, home, acknowledged, disconnects } of publishers) {
@@ -156,7 +171,13 @@ function volatileShare({ subscribers, publishers }: Load, isLocal: boolean): num
   return owed === 0 ? 1 : came / owed;
 }
 
-function followedOf({ subscribers }: Load, mode: Followed["mode"]): readonly Followed[] {
+function delays({ subscribers }: AnyLoad): Verdict["delayMs"] {
+  const sorted = subscribers.flatMap(({ delaysMs }) => delaysMs).sort((one, other) => one - other);
+  const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
+  return { p50: at(0.5), p99: at(0.99) };
+}
+
+function followedOf({ subscribers }: AnyLoad, mode: Followed["mode"]): readonly Followed[] {
   return subscribers.flatMap(({ topics }) => [...topics.values()].filter((topic) => topic.mode === mode));
 }
 

@@ -1,6 +1,6 @@
-// Entry of the long tests: `npm run soak -- simulation`, `npm run soak -- mutants`, `npm run soak -- faults`.
+// Entry of the long tests: `npm run soak -- simulation`, `… mutants`, `… faults`, `… haproxy`.
 
-import { soakFaults } from "./faults.ts";
+import { soakFaults, soakHaproxy } from "./faults.ts";
 import { soakMutants } from "./mutants.ts";
 import { soakSimulation } from "./simulation.ts";
 
@@ -8,6 +8,7 @@ const soaks: Record<string, (words: readonly string[]) => Promise<number>> = {
   simulation: soakSimulation,
   mutants: soakMutants,
   faults: soakFaults,
+  haproxy: soakHaproxy,
 };
 
 const [name = "", ...words] = process.argv.slice(2);

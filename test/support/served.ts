@@ -10,12 +10,16 @@ import type { EngineName } from "./engine-host.ts";
 import { ServerProcess } from "./server-process.ts";
 
 /** Starts a server with these options in a file, as users do. Whoever starts it ends it. */
-export async function startServer(engine: EngineName, options: InputOptions = {}): Promise<ServerProcess> {
+export async function startServer(
+  engine: EngineName,
+  options: InputOptions = {},
+  env: Readonly<Record<string, string>> = {},
+): Promise<ServerProcess> {
   const folder = mkdtempSync(join(tmpdir(), "fanwire-"));
   const path = join(folder, "fanwire.json");
   writeFileSync(path, JSON.stringify(options));
   try {
-    return await ServerProcess.start(engine, { FANWIRE_CONFIG: path });
+    return await ServerProcess.start(engine, { FANWIRE_CONFIG: path, ...env });
   } finally {
     rmSync(folder, { recursive: true });
   }
@@ -33,14 +37,18 @@ export async function startApiServer(engine: EngineName, options: InputOptions):
   };
 }
 
+/** A server, where its clients reach it: directly, or at a proxy before it. */
+export type Reached = Pick<ServerProcess, "port" | "signal" | "kill">;
+
 /** Starts a server before the block's first test and ends it after the last; what is answered is for use within tests. */
 export function served(
   engine: EngineName,
   options: InputOptions = {},
-): Pick<ServerProcess, "port" | "signal"> {
-  let server: ServerProcess | undefined;
+  start: (engine: EngineName, options: InputOptions) => Promise<Reached> = startServer,
+): Pick<Reached, "port" | "signal"> {
+  let server: Reached | undefined;
   beforeAll(async () => {
-    server = await startServer(engine, options);
+    server = await start(engine, options);
   });
   afterAll(() => server?.kill());
   return {

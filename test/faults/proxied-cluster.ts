@@ -1,0 +1,92 @@
+// Three nodes as real processes, of both engines, behind a real HAProxy, with a real Redis; knows nothing of who uses them.
+
+import { Haproxy } from "../support/haproxy.ts";
+import { RedisServer } from "../support/redis-server.ts";
+import { startServer } from "../support/served.ts";
+import type { ServerProcess } from "../support/server-process.ts";
+import { secret } from "../support/token.ts";
+import { type Engine, history } from "./cluster.ts";
+
+const engines = ["bun", "uws", "bun"] as const satisfies readonly Engine[];
+
+export class ProxiedCluster {
+  /** All clients go to the proxy; these are but two groups of them. */
+  readonly homes = ["one", "other"] as const;
+  readonly redis: RedisServer;
+  readonly haproxy: Haproxy;
+  /** By id, from 1. */
+  readonly ids: readonly number[] = engines.map((_, index) => index + 1);
+  readonly #nodes: ServerProcess[];
+  /** What was said by nodes that are gone. */
+  readonly #said: string[] = [];
+
+  private constructor(redis: RedisServer, nodes: ServerProcess[], haproxy: Haproxy) {
+    this.redis = redis;
+    this.#nodes = nodes;
+    this.haproxy = haproxy;
+  }
+
+  static async start(directives: readonly string[] = []): Promise<ProxiedCluster> {
+    const redis = await RedisServer.start({ directives });
+    const nodes = await Promise.all(engines.map((_, index) => startNode(redis, index + 1, 0)));
+    const haproxy = await Haproxy.start(nodes.map(({ port }) => port));
+    const cluster = new ProxiedCluster(redis, nodes, haproxy);
+    await cluster.isReady();
+    return cluster;
+  }
+
+  portFor(): number {
+    return this.haproxy.port;
+  }
+
+  /** Resolves once HAProxy sends clients to every node. */
+  async isReady(): Promise<void> {
+    for (const id of this.ids) await this.haproxy.sees(id, "UP");
+  }
+
+  /** As a deploy does: asks a node to end, waits until it has, and starts another one in its place. */
+  async replace(id: number, signal: "SIGTERM" | "SIGKILL" = "SIGTERM"): Promise<void> {
+    const node = this.#nodes[id - 1]!;
+    if (signal === "SIGKILL") await node.kill();
+    else {
+      node.signal("SIGTERM");
+      const code = await node.exited();
+      if (code !== 0) this.#said.push(`node ${id} ended with ${code}`);
+    }
+    this.#said.push(...node.said);
+    // A deploy would take longer, and it would be noticed.
+    await this.haproxy.sees(id, "DOWN");
+    this.#nodes[id - 1] = await startNode(this.redis, id, node.port);
+    await this.haproxy.sees(id, "UP");
+  }
+
+  get lostLinks(): number {
+    return this.#lines.filter((line) => line.includes('"redis-lost"')).length;
+  }
+
+  /** What a node has said that no fault explains. */
+  get complaints(): readonly string[] {
+    return this.#lines.filter((line) => !line.startsWith("{") || /"(fault|error)"/.test(line));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.haproxy.end();
+    await Promise.all(this.#nodes.map((node) => node.kill()));
+    await this.redis.end();
+  }
+
+  get #lines(): readonly string[] {
+    return [...this.#said, ...this.#nodes.flatMap(({ said }) => said)];
+  }
+}
+
+function startNode(redis: RedisServer, id: number, port: number): Promise<ServerProcess> {
+  const options = {
+    nodeId: `n${id}`,
+    jwtSecret: secret,
+    redis: { urls: [redis.url] },
+    trustedProxies: ["127.0.0.1"],
+    namespaces: { room: { mode: "stream", history } },
+  } as const;
+  return startServer(engines[id - 1]!, options, { FANWIRE_PORT: `${port}` });
+}

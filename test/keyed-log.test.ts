@@ -45,3 +45,15 @@ describe("a log of latest values whose bridge missed some", () => {
     expect(() => append(log, "a", 4)).toThrow("cannot follow");
   });
 });
+
+describe("a log of latest values in a new epoch", () => {
+  test("continues for whoever was told of it elsewhere, also where every value is newer than what they saw", () => {
+    const log = new KeyedLog(topic, { epoch: "e", offset: 3 }, [], rule);
+    const before = log.next;
+    log.reset({ epoch: "f", offset: 12 }, [{ data: 1, timestamp: 0, key: "a", offset: 12 }]);
+    expect(offsetsFrom(log, log.cursorAfter({ epoch: "f", offset: 7 })!)).toEqual([12]);
+    const at = log.locate(before);
+    expect(at.at === "item" && at.item.frame.frame).toMatchObject({ type: "reset", epoch: "f" });
+    expect(offsetsFrom(log, log.start)).toEqual([12]);
+  });
+});

@@ -73,10 +73,9 @@ export class KeyedLog implements TopicLog {
 
   reset(position: Position, values: readonly PositionedPublication[], forgottenOffset = 0): void {
     this.#began = this.#next;
-    // Values are older than the position: the present epoch begins before the first of them. Where something was forgotten it
-    // begins at 0, because at any other offset somebody may have been, and know a key that is gone.
-    const before = Math.min(position.offset, (values[0]?.offset ?? Number.POSITIVE_INFINITY) - 1);
-    this.#shift = this.#began - (forgottenOffset > 0 ? 0 : before);
+    // Where the present epoch began is not to be seen from its values: the oldest of them may be newer than what somebody who was
+    // told of the epoch elsewhere has seen.
+    this.#shift = this.#began;
     this.#position = position;
     this.#load(values, forgottenOffset);
   }

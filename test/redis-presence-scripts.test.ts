@@ -9,7 +9,8 @@ import {
   type Reply,
 } from "../src/bridge/connection.ts";
 import { decodeEnvelope } from "../src/bridge/envelope.ts";
-import { type Arrival, PresenceStore } from "../src/bridge/store-presence.ts";
+import { type Arrival, type InstanceSessions, PresenceStore } from "../src/bridge/store-presence.ts";
+import type { Operation } from "../src/bridge/store-reply.ts";
 import { PresenceWorld } from "./support/presence-world.ts";
 import { Random } from "./support/random.ts";
 import { RedisServer } from "./support/redis-server.ts";
@@ -50,6 +51,11 @@ async function run(...calls: Call[]): Promise<readonly Reply[]> {
   return replies as readonly Reply[];
 }
 
+async function ask<Answer>({ call, parse }: Operation<Answer>): Promise<Answer> {
+  const [reply] = await redis.run([call]);
+  return parse(reply);
+}
+
 /** The model's side of a comparison; hears what is published as Redis's subscriber does. */
 class Model extends PresenceWorld {
   readonly heard: Uint8Array[] = [];
@@ -63,7 +69,7 @@ const instances = ["a", "b"];
 const sessions = ["1", "2", "3"];
 
 /** Something a node may ask of Redis, whether or not it makes sense where Redis stands. */
-function anything(random: Random): Call {
+function anything(random: Random): Operation<unknown> {
   const instance = random.pick(instances);
   const where = { instance, topic: "room:1" };
   const fence = random.between(1, 2);
@@ -97,19 +103,21 @@ function anything(random: Random): Call {
 }
 
 /** Redis promises no order within hashes and sets, and the model scans in smaller pages. */
-function comparable(call: Call, reply: Reply): unknown {
+function comparable({ call, parse }: Operation<unknown>, reply: Reply): unknown {
   if (!("script" in call)) return reply;
   const byName = (list: readonly { readonly sessionId: string }[]) =>
     list.toSorted((one, other) => one.sessionId.localeCompare(other.sessionId));
   if (call.script === "readPresence") {
-    const found = store.readAnswer(reply).map((one) => {
+    const found = (parse(reply) as readonly InstanceSessions[]).map((one) => {
       const all = one.sessions;
       return { ...one, sessions: typeof all === "string" ? all : byName(all) };
     });
     return found.toSorted((one, other) => one.instance.localeCompare(other.instance));
   }
   if (call.script === "readLeases")
-    return [...store.leasesAnswer(reply)].map(([name, leftMs]) => `${name} ${leftMs > 0}`).sort();
+    return [...(parse(reply) as ReadonlyMap<string, number>)]
+      .map(([name, leftMs]) => `${name} ${leftMs > 0}`)
+      .sort();
   return reply;
 }
 
@@ -166,9 +174,10 @@ test("the model and Redis answer, publish and store the same, whatever they are 
           await run(command("SET", `f:l:${instance}`, fence));
         }
       }
-      const call = anything(random);
+      const operation = anything(random);
+      const { call } = operation;
       const [reply] = await run(call);
-      const answers = [reply!, model.execute(call) as Reply].map((one) => comparable(call, one));
+      const answers = [reply!, model.execute(call) as Reply].map((one) => comparable(operation, one));
       if (!("script" in call) || !call.script.startsWith("scan"))
         expect({ seed, step, call, answer: answers[0] }).toEqual({ seed, step, call, answer: answers[1] });
     }
@@ -187,16 +196,17 @@ describe("presence in Redis", () => {
     for (let from = 0; from < all.length; from += 500) {
       const page = { arrivals: arrivals(...all.slice(from, from + 500)), isFirst: from === 0 };
       const isLast = from + 500 === all.length;
-      const [reply] = await run(store.replace(at, 1, 7, isLast ? { ...page, total: all.length } : page));
-      expect(store.tellOutcome(reply!)).toBe("told");
+      const told = await ask(store.replace(at, 1, 7, isLast ? { ...page, total: all.length } : page));
+      expect(told).toBe("told");
     }
-    const [answer] = await run(store.read("room:1", [], 512));
-    expect(store.readAnswer(answer!)).toEqual([{ instance: "a", revision: 7, sessions: "too many" }]);
+    expect(await ask(store.read("room:1", [], 512))).toEqual([
+      { instance: "a", revision: 7, sessions: "too many" },
+    ]);
     const found = new Set<string>();
     let cursor = "0";
     let pages = 0;
     do {
-      const page = store.scanAnswer((await run(store.scan(at, cursor, 1000)))[0]!);
+      const page = await ask(store.scan(at, cursor, 1000));
       for (const { sessionId } of page.arrivals) found.add(sessionId);
       cursor = page.cursor;
       pages += 1;
@@ -208,7 +218,7 @@ describe("presence in Redis", () => {
   test("is announced in the envelope that every node understands", async () => {
     await redis.subscribe(["f:t:room:1"]);
     const news = { exits: ["x"], arrivals: arrivals("1") };
-    await run(store.change(at, 1, { instance: "a", before: 0, revision: 5, news }));
+    await ask(store.change(at, 1, { instance: "a", before: 0, revision: 5, news }));
     await run(command("PING"));
     const envelope = decodeEnvelope(heard[0]!);
     if (envelope?.kind !== "presence") throw new Error("another envelope");
@@ -219,9 +229,8 @@ describe("presence in Redis", () => {
     const info = { about: "x".repeat(4096) };
     const many = all.slice(0, 512).map((sessionId) => ({ sessionId, userId: sessionId, atMs: 1, info }));
     const news = { exits: all.slice(1000, 1512), arrivals: many };
-    const [reply] = await run(store.change(at, 1, { instance: "a", before: 0, revision: 1, news }));
-    expect(store.tellOutcome(reply!)).toBe("told");
-    const [answer] = await run(store.read("room:1", [], 512));
-    expect(store.readAnswer(answer!)[0]?.sessions).toHaveLength(512);
+    const told = await ask(store.change(at, 1, { instance: "a", before: 0, revision: 1, news }));
+    expect(told).toBe("told");
+    expect((await ask(store.read("room:1", [], 512)))[0]?.sessions).toHaveLength(512);
   });
 });

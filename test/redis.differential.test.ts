@@ -121,7 +121,7 @@ class Caller {
     const instance = instances[at]!;
     const { instances: store } = this.#stores[at]!;
     const fence = (this.#fences.get(instance) ?? 1) + random.below(2);
-    switch (random.below(7)) {
+    switch (random.below(6)) {
       case 0:
         return random.below(4) === 0 ? store.release(fence).call : store.renewLease(fence, leaseMs).call;
       case 1:
@@ -129,8 +129,6 @@ class Caller {
       case 2:
         return store.writeRegistry({ modes: { room: "stream" }, shards: [random.word(3)] }, leaseMs).call;
       case 3:
-        return store.forgetInstance(random.pick(instances)).call;
-      case 4:
         return store.fence(Math.max(1, fence - random.below(3)), leaseMs).call;
       default:
         this.#fences.set(instance, fence);
@@ -141,7 +139,7 @@ class Caller {
   /** Questions whose answers are sets, and have no order. */
   asks(): Call[] {
     const { instances: store } = this.#stores[0]!;
-    return [store.liveInstances().call, store.readRegistry().call];
+    return [store.readRegistry().call];
   }
 }
 

@@ -88,7 +88,6 @@ describe("a reply", () => {
         [text("e"), 2 ** 53, []],
       ],
     ],
-    ["instances", instances.liveInstances(), [[[], 7]]],
     ["id", instances.claimId("x"), [text("not a name")]],
     ["registry", instances.readRegistry(), [[text("a"), 7]]],
   ];

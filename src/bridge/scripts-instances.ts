@@ -27,23 +27,6 @@ redis.call('DEL', KEYS[1], KEYS[2])
 return 1
 `;
 
-/** The reply is two lists: the instances whose lease runs, and the others that were not forgotten yet. */
-const liveInstances = `
--- KEYS: instances. ARGV: what leases' keys begin with.
-local live, gone = {}, {}
-for _, instance in ipairs(redis.call('SMEMBERS', KEYS[1])) do
-  if redis.call('EXISTS', ARGV[1] .. instance) == 1 then live[#live + 1] = instance
-  else gone[#gone + 1] = instance end
-end
-return { live, gone }
-`;
-
-const forgetInstance = `
--- KEYS: lease, instances. ARGV: instance.
-if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
-return redis.call('SREM', KEYS[2], ARGV[1])
-`;
-
 const claimId = `
 -- KEYS: id. ARGV: candidate.
 redis.call('SET', KEYS[1], ARGV[1], 'NX')
@@ -68,8 +51,6 @@ export const instanceScripts = {
   fence,
   renewLease,
   release,
-  liveInstances,
-  forgetInstance,
   claimId,
   readRegistry,
 } as const;

@@ -14,13 +14,6 @@ export interface RegistryEntry {
   readonly shards: readonly string[];
 }
 
-export interface Instances {
-  /** Those whose lease runs. */
-  readonly live: readonly string[];
-  /** Those whose lease ran out or was given back, until somebody has cleared up after them and forgets them. */
-  readonly gone: readonly string[];
-}
-
 const modes: readonly unknown[] = ["volatile", "stream", "latest"] satisfies Mode[];
 
 export class InstanceStore {
@@ -74,29 +67,6 @@ export class InstanceStore {
     };
   }
 
-  liveInstances(): Operation<Instances> {
-    return {
-      call: { script: "liveInstances", keys: [this.#keys.instances], args: [this.#keys.lease("")] },
-      parse: (reply) => {
-        const [live, gone] = replies.listIn(reply);
-        return { live: namesIn(live), gone: namesIn(gone) };
-      },
-    };
-  }
-
-  /** To be called when nothing of a gone instance is left. One that came back meanwhile is not forgotten: false. */
-  forgetInstance(instance: string): Operation<boolean> {
-    const keys = this.#keys;
-    return {
-      call: {
-        script: "forgetInstance",
-        keys: [keys.lease(instance), keys.instances],
-        args: [instance],
-      },
-      parse: isOne,
-    };
-  }
-
   /** The shard's id: the candidate, where it has none (a node that knew the id before gives it as the candidate). */
   claimId(candidate: string): Operation<string> {
     return {
@@ -142,13 +112,6 @@ export class InstanceStore {
 
 function isOne(reply: Parameters<typeof replies.accepted>[0]): boolean {
   return replies.accepted(reply) === 1;
-}
-
-function namesIn(reply: Parameters<typeof replies.listIn>[0]): readonly string[] {
-  return replies
-    .listIn(reply)
-    .map((name) => replies.textIn(name))
-    .filter(isName);
 }
 
 function entryIn(text: string): RegistryEntry | undefined {

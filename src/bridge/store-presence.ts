@@ -2,11 +2,11 @@
 // no state.
 
 import { pack } from "../wire/msgpack.ts";
-import type { Argument, Reply } from "./connection.ts";
+import type { Argument, RedisError, Reply } from "./connection.ts";
 import { type Envelope, isName, presenceHead, unpackValue } from "./envelope.ts";
 import type { Member, UserInfo } from "./presence.ts";
-import type { PresenceScript } from "./scripts-presence.ts";
 import { StoreKeys } from "./store-keys.ts";
+import { accepted, type Operation } from "./store-reply.ts";
 
 /** A session as it is told to others. `atMs`: when its node learned of it, or of its newest `info`, in Unix milliseconds. */
 export interface Arrival extends Member {
@@ -29,12 +29,6 @@ export interface PresenceChange {
 
 export type PresenceEnvelope = Extract<Envelope, { kind: "presence" }>;
 
-export interface PresenceCall {
-  readonly script: PresenceScript;
-  readonly keys: readonly string[];
-  readonly args: readonly Argument[];
-}
-
 /** What an answer has of one instance: its sessions, or that the revision asked with is right, or that they are too many. */
 export interface InstanceSessions {
   readonly instance: string;
@@ -43,6 +37,16 @@ export interface InstanceSessions {
 }
 
 export type TellOutcome = "fenced" | "told" | "unexpected" | "told, nobody left";
+
+interface SessionPage {
+  readonly cursor: string;
+  readonly arrivals: readonly Arrival[];
+}
+
+interface TopicPage {
+  readonly cursor: string;
+  readonly topics: readonly string[];
+}
 
 export interface TopicInstance {
   readonly instance: string;
@@ -63,12 +67,12 @@ export class PresenceStore {
     this.#malformed = malformed;
   }
 
-  change(at: TopicInstance, fence: number, change: Required<PresenceChange>): PresenceCall {
+  change(at: TopicInstance, fence: number, change: Required<PresenceChange>): Operation<TellOutcome> {
     const { exits, arrivals } = change.news;
     const args: Argument[] = [fence, at.instance, at.topic, change.before, change.revision];
     args.push(this.encode(change), exits.length, ...exits);
     for (const arrival of arrivals) args.push(arrival.sessionId, packMember(arrival));
-    return { script: "changePresence", keys: this.#keysOf(at), args };
+    return { call: { script: "changePresence", keys: this.#keysOf(at), args }, parse: tellOutcome };
   }
 
   /** `total`: how many sessions there are in all, at the last page. */
@@ -77,90 +81,67 @@ export class PresenceStore {
     fence: number,
     revision: number,
     page: { readonly arrivals: readonly Arrival[]; readonly isFirst: boolean; readonly total?: number },
-  ): PresenceCall {
+  ): Operation<TellOutcome> {
     const envelope = this.encode({ instance: at.instance, before: 0, revision });
     const args: Argument[] = [fence, at.instance, at.topic, revision, envelope];
     args.push(page.isFirst ? 1 : 0, page.total ?? -1);
     for (const arrival of page.arrivals) args.push(arrival.sessionId, packMember(arrival));
     // Under another fence there are other pages: a connection that died left some, perhaps not the first.
     const pages = this.#keys.sessionPages(at.instance, fence, at.topic);
-    return { script: "replacePresence", keys: [...this.#keysOf(at), pages], args };
-  }
-
-  tellOutcome(reply: Reply): TellOutcome {
-    return (typeof reply === "number" ? outcomes[reply] : undefined) ?? "unexpected";
+    const keys = [...this.#keysOf(at), pages];
+    return { call: { script: "replacePresence", keys, args }, parse: tellOutcome };
   }
 
   /** `known`: revisions by instance. `mostSessions`: of all instances together that the answer may bring. */
-  read(topic: string, known: Iterable<readonly [string, number]>, mostSessions: number): PresenceCall {
+  read(
+    topic: string,
+    known: Iterable<readonly [string, number]>,
+    mostSessions: number,
+  ): Operation<readonly InstanceSessions[]> {
     const args: Argument[] = [this.#keys.lease(""), this.#keys.sessionKeys, topic, mostSessions];
     for (const [instance, revision] of known) args.push(instance, revision);
-    return { script: "readPresence", keys: [this.#keys.revisions(topic)], args };
+    const call = { script: "readPresence", keys: [this.#keys.revisions(topic)], args } as const;
+    return { call, parse: (reply) => this.#instancesIn(accepted(reply)) };
   }
 
-  readAnswer(reply: Reply): readonly InstanceSessions[] {
-    const found: InstanceSessions[] = [];
-    const items = listOf(reply);
-    for (let at = 0; at + 2 < items.length; at += 3) {
-      const instance = nameOf(items[at]);
-      const revision = integerOf(items[at + 1]);
-      const sessions = items[at + 2];
-      if (instance === undefined || revision === undefined) this.#malformed();
-      else if (Array.isArray(sessions))
-        found.push({ instance, revision, sessions: this.#arrivals(sessions) });
-      else found.push({ instance, revision, sessions: sessions === 0 ? "as known" : "too many" });
-    }
-    return found;
-  }
-
-  scan(at: TopicInstance, cursor: string, count: number): PresenceCall {
+  /** A page of the sessions of one instance. The page with cursor "0" is the last. */
+  scan(at: TopicInstance, cursor: string, count: number): Operation<SessionPage> {
+    const keys = [this.#keys.sessions(at.instance, at.topic)];
     return {
-      script: "scanPresence",
-      keys: [this.#keys.sessions(at.instance, at.topic)],
-      args: [cursor, count],
+      call: { script: "scanPresence", keys, args: [cursor, count] },
+      parse: (reply) => {
+        const [next, sessions] = listOf(accepted(reply));
+        return { cursor: textOf(next) ?? "0", arrivals: this.#arrivals(listOf(sessions)) };
+      },
     };
   }
 
-  scanAnswer(reply: Reply): { readonly cursor: string; readonly arrivals: readonly Arrival[] } {
-    const [cursor, sessions] = listOf(reply);
-    return { cursor: textOf(cursor) ?? "0", arrivals: this.#arrivals(listOf(sessions)) };
-  }
-
-  scanTopics(instance: string, cursor: string, count: number): PresenceCall {
+  /** A page of the topics in which Redis has sessions of an instance. The page with cursor "0" is the last. */
+  scanTopics(instance: string, cursor: string, count: number): Operation<TopicPage> {
+    const keys = [this.#keys.sessionTopics(instance)];
     return {
-      script: "scanPresenceTopics",
-      keys: [this.#keys.sessionTopics(instance)],
-      args: [cursor, count],
+      call: { script: "scanPresenceTopics", keys, args: [cursor, count] },
+      parse: (reply) => {
+        const [next, topics] = listOf(accepted(reply));
+        const named = listOf(topics).map(textOf);
+        return { cursor: textOf(next) ?? "0", topics: named.filter((topic) => topic !== undefined) };
+      },
     };
-  }
-
-  scanTopicsAnswer(reply: Reply): { readonly cursor: string; readonly topics: readonly string[] } {
-    const [cursor, topics] = listOf(reply);
-    const named = listOf(topics).map(textOf);
-    return { cursor: textOf(cursor) ?? "0", topics: named.filter((topic) => topic !== undefined) };
-  }
-
-  leases(): PresenceCall {
-    return { script: "readLeases", keys: [this.#keys.instances], args: [this.#keys.lease("")] };
   }
 
   /** Milliseconds that are left, by instance; negative where the lease has run out. */
-  leasesAnswer(reply: Reply): ReadonlyMap<string, number> {
-    const left = new Map<string, number>();
-    const items = listOf(reply);
-    for (let at = 0; at + 1 < items.length; at += 2) {
-      const instance = nameOf(items[at]);
-      const leftMs = items[at + 1];
-      if (instance === undefined || typeof leftMs !== "number") this.#malformed();
-      else left.set(instance, leftMs);
-    }
-    return left;
+  leases(): Operation<ReadonlyMap<string, number>> {
+    return {
+      call: { script: "readLeases", keys: [this.#keys.instances], args: [this.#keys.lease("")] },
+      parse: (reply) => this.#leasesIn(accepted(reply)),
+    };
   }
 
-  purge(instance: string, mostTopics: number): PresenceCall {
+  /** Whether there is more to remove. */
+  purge(instance: string, mostTopics: number): Operation<boolean> {
     const keys = [this.#keys.lease(instance), this.#keys.sessionTopics(instance), this.#keys.instances];
     const args = [this.#keys.revisions(""), this.#keys.sessionKeys, mostTopics, instance];
-    return { script: "purgePresence", keys, args };
+    return { call: { script: "purgePresence", keys, args }, parse: (reply) => accepted(reply) === 1 };
   }
 
   /** The envelope's version is the revision, its changes are [before] or [before, exits, arrivals]. */
@@ -187,6 +168,33 @@ export class PresenceStore {
     ];
   }
 
+  #instancesIn(reply: Reply): readonly InstanceSessions[] {
+    const found: InstanceSessions[] = [];
+    const items = listOf(reply);
+    for (let at = 0; at + 2 < items.length; at += 3) {
+      const instance = nameOf(items[at]);
+      const revision = integerOf(items[at + 1]);
+      const sessions = items[at + 2];
+      if (instance === undefined || revision === undefined) this.#malformed();
+      else if (Array.isArray(sessions))
+        found.push({ instance, revision, sessions: this.#arrivals(sessions) });
+      else found.push({ instance, revision, sessions: sessions === 0 ? "as known" : "too many" });
+    }
+    return found;
+  }
+
+  #leasesIn(reply: Reply): ReadonlyMap<string, number> {
+    const left = new Map<string, number>();
+    const items = listOf(reply);
+    for (let at = 0; at + 1 < items.length; at += 2) {
+      const instance = nameOf(items[at]);
+      const leftMs = items[at + 1];
+      if (instance === undefined || typeof leftMs !== "number") this.#malformed();
+      else left.set(instance, leftMs);
+    }
+    return left;
+  }
+
   #arrivals(items: readonly (Reply | undefined)[]): readonly Arrival[] {
     const arrivals: Arrival[] = [];
     for (let at = 0; at + 1 < items.length; at += 2) {
@@ -198,6 +206,11 @@ export class PresenceStore {
     }
     return arrivals;
   }
+}
+
+function tellOutcome(reply: Reply | RedisError | undefined): TellOutcome {
+  const outcome = accepted(reply);
+  return (typeof outcome === "number" ? outcomes[outcome] : undefined) ?? "unexpected";
 }
 
 function changeOf({ instance, version: revision, changes }: PresenceEnvelope): PresenceChange | undefined {

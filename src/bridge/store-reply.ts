@@ -14,6 +14,19 @@ export function malformedReply(what: string): RedisError {
   return new RedisError(`MALFORMED reply from Redis: no ${what} where one belongs`);
 }
 
+/** What a reply says, or why it says nothing. */
+export function readReply<Result>(
+  { parse }: Operation<Result>,
+  reply: Reply | RedisError | undefined,
+): Result | RedisError {
+  try {
+    return parse(reply);
+  } catch (refusal) {
+    if (refusal instanceof RedisError) return refusal;
+    throw refusal;
+  }
+}
+
 export function accepted(reply: Reply | RedisError | undefined): Reply {
   if (reply instanceof RedisError) throw reply;
   if (reply === undefined) throw malformedReply("reply");

@@ -26,17 +26,6 @@ const release: ModelScript = (data, [lease, registry], [number]) => {
   return 1;
 };
 
-const liveInstances: ModelScript = (data, [instances], [leases]) => {
-  const all = [...data.set(instances!)];
-  const isLive = (instance: string) => data.exists(text(leases) + instance);
-  return [all.filter(isLive).map(bytes), all.filter((instance) => !isLive(instance)).map(bytes)];
-};
-
-const forgetInstance: ModelScript = (data, [lease, instances], [instance]) => {
-  if (data.exists(lease!)) return 0;
-  return data.set(instances!).delete(text(instance)) ? 1 : 0;
-};
-
 const claimId: ModelScript = (data, [key], [candidate]) => {
   if (!data.exists(key!)) data.setString(key!, text(candidate));
   return bytes(data.string(key!)!);
@@ -49,5 +38,5 @@ const readRegistry: ModelScript = (data, [instances], [leases, registry]) =>
   });
 
 export const modelInstanceScripts: Readonly<Record<keyof typeof instanceScripts, ModelScript>> = {
-  ...{ fence, renewLease, release, liveInstances, forgetInstance, claimId, readRegistry },
+  ...{ fence, renewLease, release, claimId, readRegistry },
 };

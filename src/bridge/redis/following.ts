@@ -3,7 +3,7 @@
 
 import { FanwireError } from "../../errors.ts";
 import type { BridgeEvents, Position, PositionedPublication, Retention } from "../bridge.ts";
-import type { RedisConnection, RedisError } from "../connection.ts";
+import { type RedisConnection, RedisError } from "../connection.ts";
 import type { Envelope } from "../envelope.ts";
 import type { Store } from "../store.ts";
 import type { StoreKeys } from "../store-keys.ts";
@@ -61,6 +61,8 @@ const retryMs = 1000;
 const lateMs = 250;
 /** What one question brings at most, in publications. */
 const pageSize = 1000;
+/** Of questions: after a reconnect there is one for each topic. */
+const callsPerRun = 256;
 
 export class Following {
   readonly counts: ShardCounts = {
@@ -73,7 +75,9 @@ export class Following {
   readonly #options: FollowingOptions;
   readonly #joined = new Map<string, Joined>();
   readonly #channels: Channels;
-  readonly #questions: Questions<Joined, FollowAnswer>;
+  readonly #questions: Questions;
+  /** Those whose question waits for its turn: asked for again meanwhile, it is still one. */
+  readonly #asking = new Set<Joined>();
   readonly #idle = new IdleCheck<Joined>(ticksPerRotation);
   readonly #stopIdle: () => void;
 
@@ -86,14 +90,7 @@ export class Following {
       subscribed: (topics) => this.#subscribed(topics),
       refused: (failure) => link.distrust(failure),
     });
-    this.#questions = new Questions({
-      clock,
-      isConnected: () => link.isConnected,
-      run: (calls) => link.run(calls),
-      ask: (joined) => this.#question(joined),
-      answered: (joined, answer) => this.#answered(joined, answer),
-      failed: (joined, refusal) => this.#unanswered(joined, refusal),
-    });
+    this.#questions = new Questions((calls) => link.run(calls), callsPerRun);
     this.#stopIdle = repeat(clock, rotationMs / ticksPerRotation, () => this.#checkIdle());
   }
 
@@ -131,7 +128,6 @@ export class Following {
     if (!joined) return;
     this.#joined.delete(topic);
     this.#idle.delete(joined);
-    this.#questions.delete(joined);
     this.#channels.leave(topic);
     if (this.#options.hasPresence(topic)) this.#options.presence.unfollow(topic);
     joined.follower?.failed();
@@ -144,7 +140,6 @@ export class Following {
 
   lost(): void {
     this.#channels.lost();
-    this.#questions.clear();
     // Whoever waits for a publication to be delivered here knows its position; delivery comes after the next connection.
     for (const { follower } of this.#joined.values()) follower?.failed();
   }
@@ -222,7 +217,7 @@ export class Following {
   readonly #followerEvents = {
     ask: (follower: Follower) => {
       const joined = this.#joined.get(follower.topic);
-      if (joined?.follower === follower) this.#questions.add(joined);
+      if (joined?.follower === follower) this.#ask(joined);
     },
     confirm: (follower: Follower) => {
       const joined = this.#joined.get(follower.topic);
@@ -251,6 +246,20 @@ export class Following {
     },
   };
 
+  /** Also of a topic that is left by then: that costs one answer to nobody. */
+  #ask(joined: Joined): void {
+    if (this.#asking.has(joined)) return;
+    this.#asking.add(joined);
+    const question = () => {
+      this.#asking.delete(joined);
+      return this.#question(joined);
+    };
+    this.#questions.ask(question).then(
+      (answer) => this.#answered(joined, answer),
+      (failure) => this.#unanswered(joined, failure),
+    );
+  }
+
   #question({ topic, follower }: Joined): Operation<FollowAnswer> {
     const { clock, retention, store } = this.#options;
     const since = follower!.asking();
@@ -272,10 +281,10 @@ export class Following {
     joined.follower!.answered(answer);
   }
 
-  #unanswered(joined: Joined, refusal: RedisError | undefined): void {
+  #unanswered(joined: Joined, failure: unknown): void {
     if (this.#joined.get(joined.topic) !== joined) return;
     joined.follower!.failed();
-    if (refusal?.code === "MALFORMED") this.counts.malformedEnvelopes += 1;
+    if (failure instanceof RedisError && failure.code === "MALFORMED") this.counts.malformedEnvelopes += 1;
     // After a lost connection all are asked about anyway.
     const { clock, link } = this.#options;
     if (link.isConnected) clock.after(retryMs, () => this.#checkAgain(joined));

@@ -1,7 +1,7 @@
 // Watches the leases of the other instances: who has none any more is dead, and what it left is removed. Knows no topics.
 
-import type { Call, Reply } from "../connection.ts";
 import type { PresenceStore } from "../store-presence.ts";
+import type { Operation } from "../store-reply.ts";
 import type { Clock } from "./clock.ts";
 
 /** The leases are looked at so often, and when the next one would run out. */
@@ -14,7 +14,7 @@ export interface LeaseWatchOptions {
   readonly instance: string;
   readonly store: PresenceStore;
   readonly clock: Clock;
-  readonly ask: (call: () => Call) => Promise<Reply>;
+  readonly ask: <Answer>(operation: () => Operation<Answer>) => Promise<Answer>;
   /** Whoever knows sessions of this instance has to look whether it is still there. */
   readonly ended: (instance: string) => void;
 }
@@ -55,7 +55,7 @@ export class LeaseWatch {
 
   async #read(): Promise<number> {
     const { ask, store, ended, instance: own } = this.#options;
-    const leases = store.leasesAnswer(await ask(() => store.leases()));
+    const leases = await ask(() => store.leases());
     const before = this.#live;
     const live = [...leases].filter(([, leftMs]) => leftMs > 0);
     this.#live = new Set(live.map(([instance]) => instance));
@@ -72,7 +72,7 @@ export class LeaseWatch {
   /** Every node does, which does no harm: an instance that is back by then has its lease again, and is left alone. */
   async #purge(instance: string): Promise<void> {
     const { ask, store } = this.#options;
-    while ((await ask(() => store.purge(instance, topicsPerPurge))) === 1) {
+    while (await ask(() => store.purge(instance, topicsPerPurge))) {
       // One page of topics after the other.
     }
   }

@@ -6,12 +6,11 @@ import { placeAt } from "../../wire/message.ts";
 import type { Position, PositionedPublication, Publication } from "../bridge.ts";
 import { RedisError, type Reply } from "../connection.ts";
 import type { Appended } from "../store.ts";
-import type { Operation } from "../store-reply.ts";
+import { type Operation, readReply } from "../store-reply.ts";
 import type { Budget } from "./budget.ts";
 import { type Clock, onceATurn } from "./clock.ts";
 import type { FencedLink } from "./link.ts";
 import { type Batch, fail, PublishQueue, succeed } from "./publish-queue.ts";
-import { readReply } from "./questions.ts";
 
 export interface OutboxOptions {
   readonly clock: Clock;
@@ -132,7 +131,10 @@ export class Outbox {
     for (const queue of ready) {
       queue.isListed = false;
       // What cannot be sent now is found by `resume`.
-      if (!isConnected || queue.isEmpty || queue.batch?.isUnderway) continue;
+      if (!isConnected || queue.batch?.isUnderway) continue;
+      // Whoever was told that the outcome is unknown may have looked meanwhile, and found that it was not made.
+      if (queue.batch) this.#giveBack(queue.expire(this.#options.clock.now()));
+      if (queue.isEmpty) continue;
       if (!queue.batch) queue.nextBatch(++this.#lastBatch);
       run.push(queue);
       bytes += queue.batch!.bytes;

@@ -1,7 +1,8 @@
 // What this node tells the others of its own sessions: which news is still to be told, the calls that tell it, and what their
 // replies mean. Knows no connection and no time.
 
-import type { Arrival, PresenceCall, PresenceStore, TellOutcome } from "../store-presence.ts";
+import type { Arrival, PresenceStore, TellOutcome } from "../store-presence.ts";
+import type { Operation } from "../store-reply.ts";
 
 /** Bounds of what goes out at once: Redis serves nobody else during one call, and sees a run's calls nearly in one go. */
 const sessionsPerCall = 512;
@@ -28,7 +29,9 @@ interface OwnTopic {
 /** A call that tells something. */
 export interface Telling {
   readonly topic: OwnTopic;
-  readonly call: PresenceCall;
+  readonly operation: Operation<TellOutcome>;
+  /** Whether it is of all sessions, and not of what changed. */
+  readonly isReplacement: boolean;
   readonly revision: number;
   /** Whether Redis has the revision once this call succeeded, and not only a page of it. */
   readonly isComplete: boolean;
@@ -116,8 +119,9 @@ export class OwnMembers {
         topic.underWay += 1;
         tellings.push(telling);
         // A session has two arguments; a call some more of its own.
-        sessions += telling.call.args.length / 2;
-        for (const part of telling.call.args) bytes += part instanceof Uint8Array ? part.length : 16;
+        const { args } = telling.operation.call;
+        sessions += args.length / 2;
+        for (const part of args) bytes += part instanceof Uint8Array ? part.length : 16;
         if (tellings.length >= callsPerRun || sessions >= sessionsPerRun || bytes >= bytesPerRun) {
           return tellings;
         }
@@ -190,8 +194,8 @@ export class OwnMembers {
     if (isComplete) topic.replacing = undefined;
     const page = { arrivals, isFirst: from === 0, ...(isComplete && { total }) };
     const revision = ++this.#lastRevision;
-    const call = this.#store.replace(this.#at(topic), fence, revision, page);
-    return { topic, call, revision, isComplete };
+    const operation = this.#store.replace(this.#at(topic), fence, revision, page);
+    return { topic, operation, isReplacement: true, revision, isComplete };
   }
 
   #change(topic: OwnTopic, fence: number): Telling {
@@ -207,7 +211,8 @@ export class OwnMembers {
     const before = topic.revision;
     const revision = ++this.#lastRevision;
     const change = { instance: this.#instance, before, revision, news: { exits, arrivals } };
-    return { topic, call: this.#store.change(this.#at(topic), fence, change), revision, isComplete: true };
+    const operation = this.#store.change(this.#at(topic), fence, change);
+    return { topic, operation, isReplacement: false, revision, isComplete: true };
   }
 
   #at(topic: OwnTopic) {

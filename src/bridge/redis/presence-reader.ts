@@ -2,7 +2,7 @@
 
 import type { Arrival, PresenceStore } from "../store-presence.ts";
 import type { CompleteInstance } from "./other-members.ts";
-import type { QuestionQueue } from "./question-queue.ts";
+import type { Questions } from "./questions.ts";
 
 /** An instance with more sessions in a topic than all together may bring at once is read in pages. */
 const sessionsPerRead = 512;
@@ -18,9 +18,9 @@ export interface Found {
 export class PresenceReader {
   readonly #instance: string;
   readonly #store: PresenceStore;
-  readonly #questions: QuestionQueue;
+  readonly #questions: Questions;
 
-  constructor(instance: string, store: PresenceStore, questions: QuestionQueue) {
+  constructor(instance: string, store: PresenceStore, questions: Questions) {
     this.#instance = instance;
     this.#store = store;
     this.#questions = questions;
@@ -48,16 +48,16 @@ export class PresenceReader {
     let cursor = "0";
     do {
       const from = cursor;
-      const call = () => this.#store.scanTopics(this.#instance, from, topicsPerPage);
-      const page = this.#store.scanTopicsAnswer(await this.#questions.ask(call));
+      const page = await this.#questions.ask(() =>
+        this.#store.scanTopics(this.#instance, from, topicsPerPage),
+      );
       yield page.topics;
       cursor = page.cursor;
     } while (cursor !== "0");
   }
 
-  async #ask(topic: string, known: () => Iterable<readonly [string, number]>, mostSessions: number) {
-    const call = () => this.#store.read(topic, known(), mostSessions);
-    return this.#store.readAnswer(await this.#questions.ask(call));
+  #ask(topic: string, known: () => Iterable<readonly [string, number]>, mostSessions: number) {
+    return this.#questions.ask(() => this.#store.read(topic, known(), mostSessions));
   }
 
   async #scan(topic: string, instance: string): Promise<readonly Arrival[]> {
@@ -65,8 +65,9 @@ export class PresenceReader {
     let cursor = "0";
     do {
       const from = cursor;
-      const call = () => this.#store.scan({ instance, topic }, from, sessionsPerPage);
-      const page = this.#store.scanAnswer(await this.#questions.ask(call));
+      const page = await this.#questions.ask(() =>
+        this.#store.scan({ instance, topic }, from, sessionsPerPage),
+      );
       // A page may bring again what another one had.
       for (const arrival of page.arrivals) arrivals.set(arrival.sessionId, arrival);
       cursor = page.cursor;

@@ -2,7 +2,7 @@
 // topics but by what is to be told of them.
 
 import { RedisError } from "../connection.ts";
-import type { PresenceStore } from "../store-presence.ts";
+import { readReply } from "../store-reply.ts";
 import { type Clock, onceATurn } from "./clock.ts";
 import type { FencedLink } from "./link.ts";
 import type { OwnMembers, Telling } from "./own-members.ts";
@@ -14,7 +14,6 @@ const closeMs = 1000;
 
 export class PresenceTeller {
   readonly #own: OwnMembers;
-  readonly #store: PresenceStore;
   readonly #link: FencedLink;
   readonly #clock: Clock;
   readonly #tellLater: () => void;
@@ -22,9 +21,8 @@ export class PresenceTeller {
   #telling: Promise<void> | undefined;
   #stopRetry: (() => void) | undefined;
 
-  constructor(own: OwnMembers, store: PresenceStore, link: FencedLink, clock: Clock) {
+  constructor(own: OwnMembers, link: FencedLink, clock: Clock) {
     this.#own = own;
-    this.#store = store;
     this.#link = link;
     this.#clock = clock;
     this.#tellLater = onceATurn(clock, () => {
@@ -68,20 +66,19 @@ export class PresenceTeller {
   async #tellSome(tellings: readonly Telling[]): Promise<boolean> {
     let replies: Awaited<ReturnType<FencedLink["run"]>>;
     try {
-      replies = await this.#link.run(tellings.map(({ call }) => call));
+      replies = await this.#link.run(tellings.map(({ operation }) => operation.call));
     } catch {
       this.#own.lost(tellings);
       return false;
     }
     let isFenced = false;
     for (const [index, telling] of tellings.entries()) {
-      const reply = replies[index] ?? null;
-      const outcome = reply instanceof RedisError ? "unexpected" : this.#store.tellOutcome(reply);
+      const outcome = readReply(telling.operation, replies[index]);
+      const isRefused = outcome instanceof RedisError;
       isFenced ||= outcome === "fenced";
       // Refused, or pages got lost in Redis: neither is worth a loop.
-      if (outcome === "unexpected" && telling.call.script === "replacePresence") this.#retryLater();
-      if (reply instanceof RedisError) this.#retryLater();
-      this.#own.settle(telling, outcome);
+      if (isRefused || (outcome === "unexpected" && telling.isReplacement)) this.#retryLater();
+      this.#own.settle(telling, isRefused ? "unexpected" : outcome);
     }
     if (isFenced) this.#link.refence();
     return !isFenced && this.#stopRetry === undefined;

@@ -1,6 +1,7 @@
 // A node with Redis as a process, on both runtimes: where it refuses to start, and that a Redis that is away is no such case.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { Peer } from "./support/peer.ts";
 import { Process, runtimes } from "./support/process.ts";
 import { RedisServer } from "./support/redis-server.ts";
 
@@ -65,6 +66,38 @@ describe.each(runtimes)("on $engine", ({ command, engine }) => {
       ]);
       node.kill("SIGTERM");
       expect(await node.exit()).toMatchObject({ code: 0, stderr: "" });
+    },
+    timeoutMs,
+  );
+
+  test(
+    "a Redis that comes late makes it ready by itself, with what was published meanwhile",
+    async () => {
+      const late = await RedisServer.start();
+      try {
+        await late.kill();
+        const node = start({ FANWIRE_REDIS_URL: late.url, FANWIRE_API_KEY: secret });
+        const { port } = await node.event("listening");
+        const publishing = fetch(`http://127.0.0.1:${port}/api/publish`, {
+          method: "POST",
+          headers: { authorization: `Bearer ${secret}`, "content-type": "application/json" },
+          body: '{"topic":"room:1","data":"early"}',
+        });
+        await late.revive();
+        await node.event("redis-connected");
+        expect(await (await publishing).json()).toMatchObject({ offset: 1 });
+        const deadline = performance.now() + 10_000;
+        while ((await fetch(`http://127.0.0.1:${port}/ready`)).status !== 200) {
+          expect(performance.now()).toBeLessThan(deadline);
+          await Bun.sleep(10);
+        }
+        const peer = await Peer.connect(Number(port));
+        expect(await peer.request({ type: "subscribe", topic: "room:1" })).toMatchObject({ offset: 1 });
+        node.kill("SIGTERM");
+        expect(await node.exit()).toMatchObject({ code: 0, stderr: "" });
+      } finally {
+        await late.end();
+      }
     },
     timeoutMs,
   );

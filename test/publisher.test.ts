@@ -64,6 +64,13 @@ describe("what it publishes", () => {
     expect(publications).toMatchObject([{ key: "a", data: 2 }]);
   });
 
+  test("into a volatile topic is heard also where it is the last thing that it does", async () => {
+    const peer = await heard("game:1");
+    await publisher.publish("game:1", "last words");
+    await publisher.close();
+    expect(await peer.next()).toMatchObject({ topic: "game:1", data: "last words" });
+  });
+
   test("shares a batch where it is published in one turn, and is copied", async () => {
     const data = { text: "as it was" };
     const publishing = [publisher.publish("room:1", data), publisher.publish("room:1", data)];
@@ -132,6 +139,19 @@ describe("it refuses", () => {
     await closing;
     expect(await publishing).toMatchObject({ offset: 1 });
     await proxy.ended();
+  });
+
+  test("what waits for a Redis that is away when it is closed, at its deadline, and then ends", async () => {
+    const leaving = await publish({ limits: { publishTimeoutMs: 500 } });
+    await proxy.cut();
+    const waiting = ["room:1", "room:2"].map((topic) => rejection(leaving.publish(topic, 1)));
+    await leaving.close();
+    // Sent or not: what was on its way when the connection was cut may have arrived.
+    for (const refused of waiting) {
+      expect((await refused) as object).toMatchObject({
+        code: expect.stringMatching(/^(unavailable|outcome-unknown)$/),
+      });
+    }
   });
 
   test("to begin without Redis, and where nodes have other modes", async () => {

@@ -5,6 +5,7 @@ import { FaultyConnect } from "./support/faulty-connect.ts";
 import { ObservedNode } from "./support/observed-node.ts";
 import { createRedisBridge, timing } from "./support/redis-nodes.ts";
 import { RedisServer, type RedisServerOptions } from "./support/redis-server.ts";
+import { TcpProxy } from "./support/tcp-proxy.ts";
 
 const room = "room:1";
 const prefix = "faults:";
@@ -271,6 +272,26 @@ describe("a subscription", () => {
     faults.losesMessage = () => false;
     await backAgain(one);
     await haveSeen(2, 0, one, other);
+  });
+
+  test("that is not there yet when the bridge is closed is given up", async () => {
+    const proxy = await TcpProxy.to(redis.port);
+    proxy.stall();
+    const bridge = createRedisBridge([`redis://127.0.0.1:${proxy.port}`], { prefix });
+    const starting = bridge.start(new ObservedNode(bridge)).catch((failure: Error) => failure.message);
+    await proxy.connected(2, 0);
+    await bridge.close();
+    expect(await starting).toBe("the bridge was closed");
+    proxy.heal();
+    await proxy.ended();
+    expect(proxy.count).toBe(0);
+    await proxy[Symbol.asyncDispose]();
+  });
+
+  test("that the bridge itself ends is no news to its node", async () => {
+    const one = await node();
+    await one.bridge.close();
+    expect([one.isAlive, one.changes]).toEqual([true, 1]);
   });
 
   test("of a password that is wrong fails at the start, and says no password", async () => {

@@ -173,12 +173,28 @@ describe("a node that loses messages", () => {
     return [one, other, faults, clock];
   }
 
+  /** Loses what a node is told of a topic while `work` has it told `count` times. */
+  async function lose(faults: FaultyConnect, topic: string, count: number, work: () => Promise<void>) {
+    const lost = Promise.withResolvers<void>();
+    let left = count;
+    faults.losesMessage = (channel) => {
+      if (!channel.endsWith(topic)) return false;
+      left -= 1;
+      if (left === 0) lost.resolve();
+      return true;
+    };
+    await work();
+    // The publisher may know sooner.
+    await lost.promise;
+    faults.losesMessage = () => false;
+  }
+
   test("fills the gap from history when the next one comes, without a reset", async () => {
     const [one, other, faults] = await lossy(room);
     await one.publish(room, 1);
-    faults.losesMessage = (channel) => channel.endsWith(room);
-    for (const data of [2, 3, 4]) await one.publish(room, data);
-    faults.losesMessage = () => false;
+    await lose(faults, room, 3, async () => {
+      for (const data of [2, 3, 4]) await one.publish(room, data);
+    });
     await one.publish(room, 5);
     await other.until(() => other.topic(room).data.length === 5, "all five");
     expect(other.topic(room).data).toEqual([1, 2, 3, 4, 5]);
@@ -190,8 +206,7 @@ describe("a node that loses messages", () => {
   test("finds out within 15 s what it missed of a topic that is silent since", async () => {
     const [one, other, faults, clock] = await lossy(room);
     await clock.wait(15_000);
-    faults.losesMessage = (channel) => channel.endsWith(room);
-    await one.publish(room, "lost");
+    await lose(faults, room, 1, async () => void (await one.publish(room, "lost")));
     await clock.wait(15_000);
     await other.until(() => other.topic(room).data.length === 1, "the lost one");
     agree(one, other);
@@ -199,9 +214,9 @@ describe("a node that loses messages", () => {
 
   test("says reset where history no longer reaches, and continues where it begins", async () => {
     const [one, other, faults] = await lossy(room);
-    faults.losesMessage = (channel) => channel.endsWith(room);
-    for (const data of numbers(10)) await one.publish(room, data);
-    faults.losesMessage = () => false;
+    await lose(faults, room, 10, async () => {
+      for (const data of numbers(10)) await one.publish(room, data);
+    });
     await one.publish(room, 10);
     await other.until(() => other.topic(room).position.offset === 11, "the last one");
     expect(other.topic(room).resets).toBe(1);
@@ -215,9 +230,9 @@ describe("a node that loses messages", () => {
 
   test("converges on the newest values of a latest topic, without a reset", async () => {
     const [one, other, faults] = await lossy("ticker:1");
-    faults.losesMessage = (channel) => channel.endsWith("ticker:1");
-    for (const data of [1, 2, 3]) await one.publish("ticker:1", data, { key: "a" });
-    faults.losesMessage = () => false;
+    await lose(faults, "ticker:1", 3, async () => {
+      for (const data of [1, 2, 3]) await one.publish("ticker:1", data, { key: "a" });
+    });
     await one.publish("ticker:1", 4, { key: "b" });
     await other.until(() => other.topic("ticker:1").position.offset === 4, "the last one");
     expect(Object.fromEntries(other.topic("ticker:1").values)).toEqual({ a: 3, b: 4 });

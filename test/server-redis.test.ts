@@ -142,6 +142,86 @@ describe("a node whose Redis is away", () => {
     await until(isReady(server));
     expect(await server.publish("room:1", "hello")).toMatchObject({ offset: 1 });
   });
+
+  test("lets clients in, tells them that topics are unavailable, and tells of those it joined for them once it can", async () => {
+    const redis = await startRedis();
+    await redis.kill();
+    const server = await start(through(redis, { limits: { publishTimeoutMs: 300 } }));
+    const peer = await connect(server);
+    expect(peer.connected).toMatchObject({ subscriptions: [] });
+    for (const topic of ["room:1", "game:1"]) {
+      const refused = await peer.request({ type: "subscribe", topic });
+      expect(refused).toMatchObject({ type: "error", code: "unavailable", retryable: true });
+    }
+    await redis.revive();
+    await until(isReady(server));
+    const own = [await peer.next(), await peer.next()];
+    expect(own.map(({ type, offset }) => [type, offset])).toEqual([
+      ["reset", 0],
+      ["reset", 0],
+    ]);
+    expect(own.map(({ topic }) => topic).sort()).toEqual(["broadcast:all", `user:${peer.connected.userId}`]);
+    for (const topic of ["room:1", "game:1"]) {
+      expect(await peer.request({ type: "subscribe", topic })).toMatchObject({ type: "ok" });
+    }
+  });
+
+  test("ends soon, also where Redis takes everything and answers nothing", async () => {
+    const redis = await startRedis();
+    const proxy = await proxyTo(redis);
+    const server = await start(through(proxy, { limits: { drainCloseMs: 100 } }));
+    await joined(server, "room:1");
+    proxy.stall();
+    await server.close();
+    expect(lines.at(-1)).toMatchObject({ event: "closed" });
+    proxy.heal();
+    await proxy.ended();
+  });
+});
+
+describe("a node with two shards", () => {
+  const topics = Array.from({ length: 12 }, (_, index) => `room:${index}`);
+  const quick = { limits: { publishTimeoutMs: 500 } };
+
+  /** Which of the topics can be published to, and what the others are refused with. */
+  async function outcomes(server: Server): Promise<{ made: string[]; refused: unknown[] }> {
+    const settled = await Promise.allSettled(topics.map((topic) => server.publish(topic, topic)));
+    const refused = settled.flatMap((one) => (one.status === "rejected" ? [one.reason.code] : []));
+    return { made: topics.filter((_, index) => settled[index]!.status === "fulfilled"), refused };
+  }
+
+  test("goes on with the topics of the one that is there, says that it is not ready, and has them all again", async () => {
+    const [one, two] = [await startRedis(), await startRedis()];
+    const server = await start({ ...quick, redis: { urls: [one.url, two.url] } });
+    const peer = await connect(server);
+    for (const topic of topics) await peer.request({ type: "subscribe", topic });
+    await two.kill();
+    await until(async () => (await ready(server)) === away);
+    const { made, refused } = await outcomes(server);
+    expect(made.length).toBeGreaterThan(1);
+    expect(refused).toEqual(Array.from({ length: topics.length - made.length }, () => "unavailable"));
+    expect(refused.length).toBeGreaterThan(1);
+    const heard = [];
+    while (heard.length < made.length) heard.push((await peer.next()).data as string);
+    expect(heard.sort()).toEqual([...made].sort());
+    await two.revive();
+    await until(isReady(server));
+    expect(await outcomes(server)).toEqual({ made: topics, refused: [] });
+  });
+
+  test("of which one is away from the start has no topics until it knows where they are, and then all", async () => {
+    const [one, two] = [await startRedis(), await startRedis()];
+    await two.kill();
+    const server = await start({ ...quick, redis: { urls: [one.url, two.url] } });
+    expect(await ready(server)).toBe(away);
+    expect((await outcomes(server)).made).toEqual([]);
+    const peer = await connect(server);
+    const refused = await peer.request({ type: "subscribe", topic: "room:1" });
+    expect(refused).toMatchObject({ type: "error", code: "unavailable", retryable: true });
+    await two.revive();
+    await until(isReady(server));
+    expect(await outcomes(server)).toEqual({ made: topics, refused: [] });
+  });
 });
 
 describe("a start is refused", () => {

@@ -224,7 +224,8 @@ export class RedisBridge implements Bridge {
 
   #aliveChanged(): void {
     const isAlive = this.shards.every(({ link }) => link.isAlive);
-    if (isAlive === this.#isAlive) return;
+    // Its own end is no news to the node that asked for it.
+    if (isAlive === this.#isAlive || this.#isClosed) return;
     this.#isAlive = isAlive;
     this.#node?.alive(isAlive);
     if (isAlive) this.#started();

@@ -1,10 +1,11 @@
 // Takes each protective mechanism out of a copy of the project, and counts the seeds of the simulation until one notices:
 // `npm run soak -- mutants [name…]`. A mechanism that can be missing unnoticed fails the run.
 
-import { spawn } from "node:child_process";
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { writeResult } from "./result.ts";
+import { runSeeds } from "./seed-process.ts";
 
 interface Mutant {
   readonly mechanism: string;
@@ -86,54 +87,89 @@ const mutants: readonly Mutant[] = [
     from: "offset: this.#began - this.#shift }",
     to: "offset: 0 }",
   },
+  {
+    mechanism: "epoch in a position",
+    file: "src/hub/stream-log.ts",
+    from: "if (position.epoch !== this.#epoch || position.offset > this.#offset) return undefined;",
+    to: "if (position.offset > this.#offset) return undefined;",
+  },
+  {
+    mechanism: "fence of publications (Redis)",
+    file: "test/support/model-redis-topics.ts",
+    from: "  if (data.string(lease) !== fence) return { reply: [0] };\n",
+    to: "",
+  },
+  {
+    mechanism: "fence of presence (Redis)",
+    file: "test/support/model-redis-presence.ts",
+    from: "data.string(lease) !== ",
+    to: "false && data.string(lease) !== ",
+  },
+  {
+    mechanism: "lease of presence",
+    file: "src/bridge/redis/link.ts",
+    from: "timing.leaseMs)",
+    to: "1000 * timing.leaseMs)",
+  },
+  {
+    mechanism: "end of a topic's linger",
+    file: "src/hub/hub.ts",
+    from: "    this.#lingering.delete(topic);\n    subscriber.subscriptions.add(subscription);",
+    to: "    subscriber.subscriptions.add(subscription);",
+  },
+  {
+    mechanism: "what an answer and the channel both bring",
+    file: "src/bridge/redis/follower.ts",
+    from: "const news = answer.publications.filter(({ offset }) => offset > this.#offset);",
+    to: "const news = answer.publications;",
+  },
 ];
 
 const mostSeeds = 3000;
+const longestMinutes = 5;
 
-export async function soakMutants(names: readonly string[]): Promise<number> {
-  const chosen = mutants.filter(({ mechanism }) => names.length === 0 || names.includes(mechanism));
-  let survivors = 0;
-  for (const mutant of chosen) {
-    const { seeds, complaint } = await seedsUntilFailure(mutant);
-    if (seeds === undefined) survivors += 1;
-    const told = seeds === undefined ? `not noticed in ${mostSeeds} seeds` : `${seeds}`;
-    console.log(`| ${mutant.mechanism} | ${told} | ${complaint} |`);
-  }
-  return survivors > 0 || chosen.length === 0 ? 1 : 0;
+/** How a mechanism's absence showed. */
+interface Found {
+  readonly mechanism: string;
+  /** Until the first failure; absent where nothing noticed. */
+  readonly seeds?: number;
+  readonly complaint?: string;
 }
 
-async function seedsUntilFailure(mutant: Mutant): Promise<{ seeds: number | undefined; complaint: string }> {
+/** Answers the exit code: 0 where every mechanism was missed. */
+export async function soakMutants(names: readonly string[]): Promise<number> {
+  const startedAt = new Date();
+  const chosen = mutants.filter(({ mechanism }) => names.length === 0 || names.includes(mechanism));
+  const found: Found[] = [];
+  for (const mutant of chosen) {
+    const one = await seedsUntilFailure(mutant);
+    found.push(one);
+    const told = one.seeds ?? `not noticed in ${mostSeeds} seeds`;
+    console.log(`| ${mutant.mechanism} | ${told} | ${one.complaint ?? ""} |`);
+  }
+  if (names.length === 0) writeResult("mutants", startedAt, { mostSeeds, found });
+  return found.length > 0 && found.every(({ seeds }) => seeds !== undefined) ? 0 : 1;
+}
+
+async function seedsUntilFailure({ mechanism, file, from, to }: Mutant): Promise<Found> {
   const copy = mkdtempSync(join(tmpdir(), "fanwire-mutant-"));
   try {
     for (const part of ["src", "test", "package.json", "tsconfig.json"]) {
       cpSync(part, join(copy, part), { recursive: true });
     }
     symlinkSync(resolve("node_modules"), join(copy, "node_modules"));
-    const path = join(copy, mutant.file);
+    const path = join(copy, file);
     const source = readFileSync(path, "utf8");
-    if (source.split(mutant.from).length !== 2) throw new Error(`${mutant.mechanism} is not where it was`);
+    if (!source.includes(from)) throw new Error(`${mechanism} is not where it was`);
     writeFileSync(
       path,
-      source.replace(mutant.from, () => mutant.to),
+      source.replaceAll(from, () => to),
     );
-    const words = ["simulation", "--seeds", `${mostSeeds}`, "--failures", "1"];
-    const said = await outputOf(process.execPath, ["test/soak/run.ts", ...words], copy);
-    const count = /^(\d+) seeds from .*: (\d+) failed$/m.exec(said);
-    if (!count) throw new Error(`${mutant.mechanism}: the simulation did not run: ${said.slice(0, 500)}`);
-    if (count[2] === "0") return { seeds: undefined, complaint: "" };
-    return { seeds: Number(count[1]), complaint: /^ {2}(.*)$/m.exec(said)?.[1] ?? "" };
+    const share = { from: 1, every: 1, seeds: mostSeeds, minutes: longestMinutes, failures: 1 };
+    const { seeds, failures } = await runSeeds(share, undefined, copy);
+    const [failure] = failures;
+    return failure ? { mechanism, seeds, complaint: failure.complaints[0]! } : { mechanism };
   } finally {
     rmSync(copy, { recursive: true, force: true });
   }
-}
-
-function outputOf(program: string, args: readonly string[], cwd: string): Promise<string> {
-  const child = spawn(program, args, { cwd, stdio: ["ignore", "pipe", "pipe"] });
-  let said = "";
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding("utf8").on("data", (text: string) => {
-      said += text;
-    });
-  }
-  return new Promise((done) => child.on("close", () => done(said)));
 }

@@ -35,6 +35,7 @@ const limits = { ...resolved.limits, ...modelLimits };
 const hasPresence = (topic: string) => topic.startsWith("lobby:");
 export const leaseMs = 15_000;
 export const presenceGraceMs = 2000;
+export const publishTimeoutMs = 3000;
 
 function retentionWith(historySize: number): (topic: string) => Retention {
   const history = { size: historySize, ttlMs: 600_000, maxBytes: 100_000_000 };
@@ -46,6 +47,7 @@ function retentionWith(historySize: number): (topic: string) => Retention {
 }
 
 export interface SimulatedNodeOptions {
+  readonly name: string;
   readonly time: VirtualClock;
   readonly redis: ModelRedis;
   readonly random: Random;
@@ -54,12 +56,14 @@ export interface SimulatedNodeOptions {
 }
 
 export class SimulatedNode {
+  readonly name: string;
   readonly process: SimulatedProcess;
   readonly bridge: RedisBridge;
   readonly hub: Hub;
   readonly engine = new ModelEngine();
 
-  constructor({ time, redis, random, historySize, newId }: SimulatedNodeOptions) {
+  constructor({ name, time, redis, random, historySize, newId }: SimulatedNodeOptions) {
+    this.name = name;
     this.process = new SimulatedProcess(time, redis);
     const { clock, connect } = this.process;
     this.bridge = new RedisBridge({
@@ -69,7 +73,7 @@ export class SimulatedNode {
       retention: retentionWith(historySize),
       idempotencyTtlMs: 600_000,
       positionTtlMs: 86_400_000,
-      publishTimeoutMs: 3000,
+      publishTimeoutMs,
       maxQueuedPublications: 10_000,
       maxQueuedBytes: 64 * 1024 * 1024,
       queueWhileAway: true,

@@ -35,6 +35,7 @@ export class SimulatedWorld {
   lossPercent = 0;
   readonly #historySize: number;
   #ids = 0;
+  #started = 0;
   #publications = 0;
   #relays = 0;
   #slowPercent = 2;
@@ -112,13 +113,11 @@ export class SimulatedWorld {
     return data;
   }
 
-  /** Two nodes publish the same under one idempotency key, as somebody does who has given up waiting for the first. */
   race(): void {
     const [one, other] = [this.anyNode(), this.anyNode()];
     const id = `p${++this.#publications}`;
-    const wish = { topic: this.random.pick(simulatedTopics.streams), data: `${id} race`, idempotencyKey: id };
-    this.publishers.publish(wish, one);
-    this.publishers.publish(wish, other);
+    const topic = this.random.pick(simulatedTopics.streams);
+    this.publishers.race({ topic, data: `${id} race`, idempotencyKey: id }, one, other);
   }
 
   // ---- faults
@@ -138,6 +137,27 @@ export class SimulatedWorld {
     if (!connection) return;
     connection.stall();
     if (this.random.below(2)) this.#later(() => connection.resume());
+  }
+
+  /**
+   * What a node publishes stays in connections that it gives up, while it goes on with others, and arrives at last. Mostly nobody
+   * has a key for it, or the key would tell that it is late.
+   */
+  strand(): void {
+    const { random } = this;
+    const node = this.anyNode();
+    const { connections } = node.process;
+    for (const connection of connections) connection.stall();
+    const topic = random.pick(simulatedTopics.streams);
+    for (let count = random.between(1, 3); count > 0; count--) {
+      const id = `p${++this.#publications}`;
+      const idempotencyKey = random.below(4) === 0 ? id : undefined;
+      this.publishers.publish({ topic, data: `${id} stranded`, idempotencyKey }, node);
+    }
+    const resume = () => {
+      for (const connection of connections) connection.resume();
+    };
+    this.time.after(random.between(4000, 20_000), resume);
   }
 
   loseMessages(): void {
@@ -225,7 +245,8 @@ export class SimulatedWorld {
   #startNode(): void {
     const { random, redis, time } = this;
     const newId = () => `id-${++this.#ids}`;
-    this.nodes.push(new SimulatedNode({ time, redis, random, historySize: this.#historySize, newId }));
+    const name = `node-${++this.#started}`;
+    this.nodes.push(new SimulatedNode({ name, time, redis, random, historySize: this.#historySize, newId }));
   }
 
   #addPerson(): void {

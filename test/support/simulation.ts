@@ -33,6 +33,7 @@ const actions: readonly (readonly [weight: number, name: string, act: Action])[]
   [5, "cut", (world) => world.cut()],
   [3, "overrun", (world) => world.overrun()],
   [4, "stall", (world) => world.stall()],
+  [2, "stranded", (world) => world.strand()],
   [4, "loss", (world) => world.loseMessages()],
   [3, "slow network", (world) => world.slowDown()],
   [1, "redis pause", (world) => world.pauseRedis()],
@@ -102,6 +103,7 @@ async function broken(world: SimulatedWorld): Promise<string[]> {
     ...everybodyBroken(world),
   ];
   const { ledger, publishers } = world;
+  ledger.lookAtOrder();
   if (publishers.unsettled > 0) complaints.push(`${publishers.unsettled} publications were never settled`);
   complaints.push(...publishers.complaints, ...ledger.complaints, ...acknowledgementsBroken(world));
   return complaints;
@@ -203,22 +205,24 @@ function behindIn(world: SimulatedWorld, topic: string, when: string): string[] 
   return behind.map(({ name }) => `${name} is not at the head of ${topic} ${when}`);
 }
 
+/** Everybody is there with one connection, whatever became of those before it. */
 async function presenceBroken(world: SimulatedWorld): Promise<string[]> {
   const topic = simulatedTopics.streams[1];
-  const expected = world.people.filter((person) => person instanceof RoomPerson).map(({ name }) => name);
+  const rooms = world.people.filter((person) => person instanceof RoomPerson);
+  const expected = inOrder(rooms.map(({ name }) => `${name} 1`));
   const complaints: string[] = [];
   for (const { bridge } of world.nodes) {
     const told = bridge.present(topic, 100).then(
-      ({ members }) =>
-        members
-          .map(({ userId }) => userId)
-          .sort()
-          .join(),
+      ({ members }) => inOrder(members.map(({ userId, sessions }) => `${userId} ${sessions}`)),
       (failure: unknown) => String(failure),
     );
     await world.time.advance(1000);
-    const users = await told;
-    if (users !== expected.sort().join()) complaints.push(`${topic} has ${users}, a node says`);
+    const there = await told;
+    if (there !== expected) complaints.push(`${topic} has ${there}, a node says, and not ${expected}`);
   }
   return complaints;
+}
+
+function inOrder(lines: readonly string[]): string {
+  return [...lines].sort().join(", ");
 }

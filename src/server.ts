@@ -260,7 +260,7 @@ export class Node implements Server {
     this.#log.info("listening", { ...this.#address, nodeId, mode });
   }
 
-  async publish(topic: string, data: unknown, options: PublishOptions = {}): Promise<Position | undefined> {
+  publish(topic: string, data: unknown, options: PublishOptions = {}): Promise<Position | undefined> {
     return this.#publications.publish({ ...options, topic, data });
   }
 

@@ -214,6 +214,8 @@ class IoredisConnection implements RedisConnection {
   }
 
   async #send(calls: readonly Call[]): Promise<(Reply | RedisError)[]> {
+    // A pipeline costs as much as the call itself, and most runs of a node with little to do have one.
+    if (calls.length === 1) return [await this.#sendOne(calls[0]!)];
     const pipeline = new Pipeline(this.#redis);
     for (const call of calls) pipeline.sendCommand(new EncodedCall(call));
     const results = (await pipeline.exec()) ?? [];
@@ -223,6 +225,16 @@ class IoredisConnection implements RedisConnection {
       if (fault instanceof ConnectionLost) throw fault;
       return fault;
     });
+  }
+
+  async #sendOne(call: Call): Promise<Reply | RedisError> {
+    try {
+      return (await this.#redis.sendCommand(new EncodedCall(call))) as Reply;
+    } catch (error) {
+      const fault = this.#faultOf(error);
+      if (fault instanceof ConnectionLost) throw fault;
+      return fault;
+    }
   }
 
   async #forChannels(command: "subscribe" | "unsubscribe", channels: readonly string[]): Promise<void> {

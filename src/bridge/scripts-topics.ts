@@ -138,18 +138,29 @@ if isStale then t.x = tonumber(now) end
 `;
 
 const idempotency = `
-local function firstUnder(key)
-  local known = redis.call('GET', ARGV[9] .. key)
+local nowMs = tonumber(now)
+-- Redis keeps a key for a minute more, because callers' clocks and this one differ.
+local till, lifeMs = int(nowMs + tonumber(ARGV[10])), int(tonumber(ARGV[10]) + 60000)
+local function saidBy(known)
   if not known then return nil end
   local epoch, offset, untilMs = string.match(known, '^(%S+) (%d+) (%S+)$')
-  if not epoch or tonumber(untilMs) <= tonumber(now) then return nil end
+  if not epoch or tonumber(untilMs) <= nowMs then return nil end
   return '=' .. epoch .. ':' .. offset
 end
+local function firstUnder(key)
+  return saidBy(redis.call('GET', ARGV[9] .. key))
+end
 local function remember(key, offset)
-  local untilMs = tonumber(now) + tonumber(ARGV[10])
-  local value = t.e .. ' ' .. int(offset) .. ' ' .. int(untilMs)
-  -- A minute more, because callers' clocks and this one differ.
-  redis.call('SET', ARGV[9] .. key, value, 'PX', int(tonumber(ARGV[10]) + 60000))
+  redis.call('SET', ARGV[9] .. key, t.e .. ' ' .. int(offset) .. ' ' .. till, 'PX', lifeMs)
+end
+-- Both in one command, for whoever accepts what has no first one.
+local function claim(key, offset)
+  local known = redis.call('SET', ARGV[9] .. key, t.e .. ' ' .. int(offset) .. ' ' .. till,
+    'PX', lifeMs, 'NX', 'GET')
+  if not known then return nil end
+  local said = saidBy(known)
+  if not said then remember(key, offset) end
+  return said
 end
 `;
 
@@ -157,19 +168,19 @@ end
  * KEYS: meta, lease, stream, ledger. The rule: size, ttl, maxBytes, then the oldest timestamp, the number of publications,
  * and either the packed array of them all, or for each its idempotency key and itself.
  */
-const appendStream = `${prelude}${trimming}${batches}${appendOpening}${idempotency}
+const appendStream = `${prelude}${trimming}${batches}${appendOpening}
 local size, keepMs, maxBytes, oldest = tonumber(ARGV[11]), tonumber(ARGV[12]), tonumber(ARGV[13]), ARGV[14]
 local count, body, outcomes = tonumber(ARGV[15]), ARGV[16], ''
 if #ARGV > 16 then
+${idempotency}
   local items, said = {}, {}
   for i = 1, count do
     local key, item = ARGV[14 + 2 * i], ARGV[15 + 2 * i]
-    local known = key ~= '' and firstUnder(key)
+    local known = key ~= '' and claim(key, t.s + #items + 1)
     if known then
       said[i], outcomes = known, nil
     else
       items[#items + 1], said[i] = item, '+'
-      if key ~= '' then remember(key, t.s + #items) end
     end
   end
   if outcomes == nil then outcomes = table.concat(said, ' ') end

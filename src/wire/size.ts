@@ -11,6 +11,9 @@ export function mostBytes(value: unknown): number {
   if (typeof value !== "object" || value === null) return mostPerValue;
   if (value instanceof Uint8Array) return value.length + mostPerValue;
   let bytes = mostPerValue;
-  for (const [key, item] of Object.entries(value)) bytes += mostBytes(key) + mostBytes(item);
+  for (const key of Object.keys(value)) {
+    bytes +=
+      key.length * mostPerCharacter + mostPerValue + mostBytes((value as Record<string, unknown>)[key]);
+  }
   return bytes;
 }

@@ -24,7 +24,7 @@ export const crossPlanOf = (settings: RunSettings): CrossPlan => ({
   ratePerSecond: 200,
   ...(settings.quick
     ? { rounds: settings.rounds ?? 1, windowMs: 200, warmUpMs: 300 }
-    : { rounds: settings.rounds ?? 10, windowMs: 1500, warmUpMs: 4000 }),
+    : { rounds: settings.rounds ?? 8, windowMs: 1500, warmUpMs: 3000 }),
 });
 
 const hotRate = 2000;

@@ -9,6 +9,7 @@ export interface AskedProcess {
   ask<Answer>(question: object): Promise<Answer>;
   /** Ends it in order, so that a profile is written. */
   quit(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 export interface AskedSettings {
@@ -29,19 +30,21 @@ async function start(
   const flags = profileFolder === undefined ? [] : profiler;
   const command = [runtimes[engine], ...flags, script, argument];
   const { child, ended, port, lines } = await startPinned(command, {}, core);
+  const quit = () => {
+    child.stdin?.write("quit\n");
+    return ended;
+  };
   return {
     pid: child.pid as number,
     port,
+    quit,
+    [Symbol.asyncDispose]: quit,
     ask<Answer>(question: object) {
       return new Promise<Answer>((resolve, reject) => {
         void ended.then(() => reject(new Error(`${script} ended`)));
         lines.once("line", (line) => resolve((JSON.parse(line) as { answer: Answer }).answer));
         child.stdin?.write(`${JSON.stringify(question)}\n`);
       });
-    },
-    quit() {
-      child.stdin?.write("quit\n");
-      return ended;
     },
   };
 }

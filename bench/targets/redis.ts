@@ -24,6 +24,7 @@ export interface RedisProcess {
   /** What came in between two counts, without what the counting itself takes. */
   between(before: RedisCounts, after: RedisCounts): RedisCounts;
   stop(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 export async function startRedis(core: number = cores.server): Promise<RedisProcess> {
@@ -49,19 +50,21 @@ export async function startRedis(core: number = cores.server): Promise<RedisProc
   const counts = async () => parseInfo(await client.info("all"));
   await counts();
   const own = differenceOf(await counts(), await counts());
+  const stop = async () => {
+    client.disconnect();
+    process.off("exit", kill);
+    kill();
+    await ended;
+    rmSync(folder, { recursive: true });
+  };
   return {
     pid: child.pid as number,
     url,
     version: /redis_version:(\S+)/.exec(await client.info("server"))?.[1] ?? "unknown",
     counts,
     between: (before, after) => differenceOf(before, after, own),
-    async stop() {
-      client.disconnect();
-      process.off("exit", kill);
-      kill();
-      await ended;
-      rmSync(folder, { recursive: true });
-    },
+    stop,
+    [Symbol.asyncDispose]: stop,
   };
 }
 

@@ -25,11 +25,15 @@ export function inTurns(count, perSecond, work) {
   });
 }
 
-/** Answers each line of standard input, a question as JSON, with one line; `quit` ends the process in order. */
+/**
+ * Answers each line of standard input, a question as JSON, with one line. `quit` ends the process in order, and so does the end of
+ * the one that asks, however that came about.
+ */
 export async function answer(lines, answers) {
   for await (const line of lines) {
     if (line === "quit") process.exit(0);
     const [[name, settings]] = Object.entries(JSON.parse(line));
     console.log(JSON.stringify({ event: "answer", answer: await answers[name](settings) }));
   }
+  process.exit(0);
 }

@@ -329,9 +329,9 @@ function ours<Data>(native: Native<Data>): UwsSocket<Data> {
 }
 
 /**
- * The bytes are the native side's and are taken back when the handler returns: both forms are copies. Binary ones are Buffers,
- * which come from Node's pool: an ArrayBuffer of its own costs a frame 5 µs more where caches are cold, and reading strings out
- * of one that is no Buffer another 4.
+ * The bytes are the native side's and are taken back when the handler returns: both forms are copies. Binary ones are Buffers:
+ * those come from Node's pool, where an ArrayBuffer for each frame is allocated by itself, and msgpackr reads strings out of them
+ * natively. Together that halved what a MessagePack publication costs beside the kernel's send.
  */
 function toPayload(message: ArrayBuffer, isBinary: boolean): Payload {
   return isBinary ? Buffer.from(new Uint8Array(message)) : Buffer.from(message).toString();

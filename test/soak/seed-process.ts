@@ -12,15 +12,16 @@ export async function runSeeds(
 ): Promise<Outcome> {
   const child = spawn(process.execPath, ["test/soak/seeds.ts", JSON.stringify(share)], {
     cwd: copy,
-    stdio: ["ignore", "pipe", "pipe"],
+    // The channel ends the child with this process, however that ends.
+    stdio: ["ignore", "pipe", "pipe", "ipc"],
   });
   const ended = new Promise<number | null>((resolve) => child.on("close", resolve));
   let trouble = "";
-  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+  child.stderr!.setEncoding("utf8").on("data", (text: string) => {
     trouble += text;
   });
   let last: Outcome | undefined;
-  for await (const line of createInterface({ input: child.stdout })) {
+  for await (const line of createInterface({ input: child.stdout! })) {
     last = JSON.parse(line) as Outcome;
     soFar(last);
   }

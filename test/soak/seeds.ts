@@ -44,4 +44,9 @@ async function run({ from, every, seeds, minutes, failures: mostFailures }: Shar
   report();
 }
 
-if (import.meta.main) await run(JSON.parse(process.argv[2]!) as Share);
+if (import.meta.main) {
+  // Whoever waits for the outcome is gone.
+  process.on("disconnect", () => process.exit(1));
+  await run(JSON.parse(process.argv[2]!) as Share);
+  process.exit(0);
+}

@@ -165,26 +165,33 @@ end
 `;
 
 /**
- * KEYS: meta, lease, stream, ledger. The rule: size, ttl, maxBytes, then the oldest timestamp, the number of publications,
- * and either the packed array of them all, or for each its idempotency key and itself.
+ * KEYS: meta, lease, stream, ledger. The rule: size, ttl, maxBytes, then the oldest timestamp, the number of publications, and
+ * the packed array of them. Where one has an idempotency key, two packed arrays more: the keys, empty for none, and the
+ * publications' lengths, to take those apart that are new. Each argument costs Redis and the node more than its bytes.
  */
 const appendStream = `${prelude}${trimming}${batches}${appendOpening}
 local size, keepMs, maxBytes, oldest = tonumber(ARGV[11]), tonumber(ARGV[12]), tonumber(ARGV[13]), ARGV[14]
 local count, body, outcomes = tonumber(ARGV[15]), ARGV[16], ''
-if #ARGV > 16 then
+if ARGV[17] then
 ${idempotency}
-  local items, said = {}, {}
+  local keys, said, fresh = cmsgpack.unpack(ARGV[17]), {}, 0
   for i = 1, count do
-    local key, item = ARGV[14 + 2 * i], ARGV[15 + 2 * i]
-    local known = key ~= '' and claim(key, t.s + #items + 1)
+    local known = keys[i] ~= '' and claim(keys[i], t.s + fresh + 1)
     if known then
       said[i], outcomes = known, nil
     else
-      items[#items + 1], said[i] = item, '+'
+      said[i], fresh = '+', fresh + 1
     end
   end
-  if outcomes == nil then outcomes = table.concat(said, ' ') end
-  count, body = #items, arrayHead(#items) .. table.concat(items)
+  if outcomes == nil then
+    outcomes = table.concat(said, ' ')
+    local lengths, items, at = cmsgpack.unpack(ARGV[18]), {}, 1 + #arrayHead(count)
+    for i = 1, count do
+      if said[i] == '+' then items[#items + 1] = string.sub(body, at, at + lengths[i] - 1) end
+      at = at + lengths[i]
+    end
+    count, body = fresh, arrayHead(fresh) .. table.concat(items)
+  end
 end
 local s = t.s + count
 local bytes = t.y

@@ -1,6 +1,7 @@
 // What a node asks of one Redis about topics: builds the calls and reads the replies. Knows no connection, no clock and no order
 // of things; store-instances.ts does the same for leases and the registry.
 
+import { pack } from "../wire/msgpack.ts";
 import type {
   HistoryPage,
   HistoryRule,
@@ -223,9 +224,11 @@ export class Store {
       if (idempotencyKey !== undefined) hasKeys = true;
     }
     const packed = publications.map((each) => each.packed);
-    const items = hasKeys
-      ? publications.flatMap((each) => [each.idempotencyKey ?? "", each.packed])
-      : [packedArray(packed)];
+    const items = [packedArray(packed)];
+    if (hasKeys) {
+      items.push(pack(publications.map((each) => each.idempotencyKey ?? "")));
+      items.push(pack(packed.map((each) => each.length)));
+    }
     return {
       script: "appendStream",
       keys: [keys.meta(topic), keys.lease(this.#options.instance), keys.stream(topic), keys.ledger(topic)],

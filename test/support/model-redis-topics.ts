@@ -173,13 +173,20 @@ const appendStream: ModelScript = (data, keys, args, replid) => {
   if ("reply" in append) return append.reply;
   const [key, , stream] = keys as [string, string, string];
   const [size, ttlMs, maxBytes, oldest, count] = args.slice(10, 15).map(Number) as number[];
+  const body = bytes(args[15]!);
   const isOneBody = args.length === 16;
   if (isOneBody) append.takeAll(count!);
-  for (let at = 15; at + 1 < args.length; at += 2) {
-    append.take(text(args[at]), bytes(args[at + 1]!), () => false);
+  else {
+    const idempotencyKeys = unpackValue(bytes(args[16]!)) as readonly string[];
+    const lengths = unpackValue(bytes(args[17]!)) as readonly number[];
+    let at = count! < 16 ? 1 : 3;
+    for (const [index, length] of lengths.entries()) {
+      append.take(idempotencyKeys[index]!, body.subarray(at, at + length), () => false);
+      at += length;
+    }
   }
   if (append.accepted > 0) {
-    const payload = isOneBody ? append.payload(bytes(args[15]!)) : append.payload();
+    const payload = isOneBody ? append.payload(body) : append.payload();
     data.stream(stream).push({ last: append.offset, oldest: oldest!, payload });
     const rule = { size: size!, ttlMs: ttlMs!, maxBytes: maxBytes! };
     trim(data.stream(stream), append.offset, rule, append.now);

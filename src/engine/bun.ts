@@ -11,9 +11,11 @@ import type {
   Payload,
   SendOutcome,
   Socket,
+  StreamHandlers,
 } from "./engine.ts";
 import { engineIdleMs } from "./engine.ts";
 import { internalError, isWebSocketHandshake } from "./handshake.ts";
+import { BufferedStream, type StreamSink, TurnEnd } from "./response-stream.ts";
 
 /**
  * Bun tells nobody when it drops a publication over `backpressureLimit`, and closes that socket in a later turn only: what
@@ -92,6 +94,43 @@ class BunSocket<Data> implements Socket<Data> {
   }
 }
 
+/** Bun keeps what the client has yet to take, all of it, and says when there is nothing left. */
+class BunSink implements StreamSink {
+  #controller: ReadableStreamDirectController | undefined;
+  #stream: BufferedStream | undefined;
+  #over: (() => void) | undefined;
+
+  /** Resolves when the stream is over, which ends the answer. */
+  serve(controller: ReadableStreamDirectController, stream: BufferedStream): Promise<void> {
+    this.#controller = controller;
+    this.#stream = stream;
+    const over = new Promise<void>((resolve) => {
+      this.#over = resolve;
+    });
+    stream.opened();
+    return over;
+  }
+
+  write(chunk: string): boolean {
+    const written = this.#controller!.write(chunk);
+    const flushed = this.#controller!.flush();
+    const late = written instanceof Promise ? written : flushed;
+    if (!(late instanceof Promise)) return true;
+    const drained = () => this.#stream!.drained();
+    late.then(drained, drained);
+    return false;
+  }
+
+  end(): void {
+    this.#over?.();
+  }
+
+  cut(): void {
+    this.#controller?.close(new Error("cut"));
+    this.#over?.();
+  }
+}
+
 class BunEngine<Data> implements Engine<Data> {
   readonly name = "bun";
   readonly #handlers: EngineHandlers<Data>;
@@ -100,6 +139,7 @@ class BunEngine<Data> implements Engine<Data> {
   readonly #bytesBetweenLooks: number;
   /** Bytes published to topics with a subscriber that is behind, since the last look at all sockets' buffers. */
   #bytesSinceLook = 0;
+  readonly #turnEnd = new TurnEnd();
   #server: Server<BunSocket<Data>> | undefined;
   #lastAddress = "";
 
@@ -157,7 +197,7 @@ class BunEngine<Data> implements Engine<Data> {
   #fetch(request: Request, server: Server<BunSocket<Data>>) {
     const copy = copyRequest(request, server.requestIP(request)?.address ?? "");
     if (isWebSocketHandshake(copy)) return this.#upgrade(request, copy, server);
-    return this.#answer(request, copy);
+    return this.#answer(request, copy, server);
   }
 
   #upgrade(request: Request, copy: HttpRequest, server: Server<BunSocket<Data>>): Response | undefined {
@@ -180,7 +220,7 @@ class BunEngine<Data> implements Engine<Data> {
     return this.#lastAddress;
   }
 
-  async #answer(request: Request, copy: HttpRequest): Promise<Response> {
+  async #answer(request: Request, copy: HttpRequest, server: Server<BunSocket<Data>>): Promise<Response> {
     let isGone = false;
     const readBody = () => {
       if (isGone) throw bodyIsGone();
@@ -188,13 +228,32 @@ class BunEngine<Data> implements Engine<Data> {
       return this.#readBody(request, copy);
     };
     try {
-      const reply = this.#handlers.http(copy, readBody);
+      const pending = this.#handlers.http(copy, readBody);
       isGone = true;
-      return toResponse(await reply);
+      const reply = await pending;
+      if (!reply.stream) return toResponse(reply);
+      // Bun's own, of 10 s: how long a stream may be silent is not an engine's business.
+      server.timeout(request, 0);
+      return this.#stream(reply, reply.stream);
     } catch (error) {
       this.#handlers.failed(error);
       return toResponse(internalError);
     }
+  }
+
+  #stream({ status, headers = {} }: HttpReply, handlers: StreamHandlers): Response {
+    const { failed } = this.#handlers;
+    const { maxBufferedBytes } = this.#limits;
+    const sink = new BunSink();
+    const stream = new BufferedStream({ handlers, maxBufferedBytes, turnEnd: this.#turnEnd, failed }, sink);
+    const body = new ReadableStream({
+      type: "direct",
+      pull: (controller) => sink.serve(controller, stream),
+      // Also where the client has left before: then there was no `pull`.
+      cancel: () => stream.gone(),
+    });
+    // Without a timeout, an idle connection would stay when the answer has ended.
+    return new Response(body, { status, headers: { ...headers, connection: "close" } });
   }
 
   #readBody(request: Request, copy: HttpRequest): Promise<Uint8Array> {

@@ -70,6 +70,48 @@ export interface HttpReply {
   /** `connection: close` ends the connection behind the answer. Needed where a body was not read to its end. */
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Uint8Array;
+  /** In place of a body: the answer goes on. Not in an answer to HEAD, nor in a refusal of a handshake. */
+  readonly stream?: StreamHandlers;
+}
+
+/**
+ * An answer that goes on until one side ends it. What is sent reaches the client in the order of the calls. No silence ends it;
+ * of a client that has something to read and takes none of it for 10 s uWebSockets.js cuts the connection.
+ *
+ * After it is over every method is a harmless no-op: `send` answers `dropped`, `bufferedBytes` 0, and `cork` still runs its
+ * work.
+ */
+export interface ResponseStream {
+  /** As `Socket.send`; a stream over `maxBufferedBytes` before the call is cut. */
+  send(payload: string): SendOutcome;
+  /**
+   * Bytes handed over that the kernel has not taken yet, those of the present turn included. About: on uWebSockets.js the last
+   * 16 KiB may be missing from it, and of the 64 KiB that an engine holds itself those that left meanwhile are still counted.
+   */
+  bufferedBytes(): number;
+  /** Runs `work` at once. All that is sent in one turn shares writes anyway. */
+  cork(work: () => void): void;
+  /**
+   * Ends the answer behind everything already sent. A client that does not read it is cut, within 120 s. The connection is closed,
+   * at once by Bun, by uWebSockets.js when it has been idle for 10 s.
+   */
+  end(): void;
+  /** Cuts the connection. */
+  terminate(): void;
+}
+
+/**
+ * The engine's calls into whoever goes on with an answer: `open`, then `drain` as often as it likes, then `closed` exactly once
+ * and nothing after it. Where the client has left before the answer was there, only `closed`. None comes within a call into the
+ * engine, and one that throws ends its own stream.
+ */
+export interface StreamHandlers {
+  /** The head is written, and leaves together with the first that is sent: so something has to be sent within this call. */
+  open(stream: ResponseStream): void;
+  /** The buffer shrank. */
+  drain(): void;
+  /** It is over: ended or cut by us, or by the client, which nothing tells apart from a lost connection. */
+  closed(): void;
 }
 
 /** The answer to a WebSocket handshake. `subprotocol` is echoed exactly so; without it none is. */

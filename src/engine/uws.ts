@@ -12,8 +12,6 @@ import {
   us_socket_local_port,
   type WebSocket,
 } from "uWebSockets.js";
-import { STATUS_CODES } from "node:http";
-import { createServer } from "node:net";
 import { announcedLength, BodyCollector, bodyIsGone } from "./body.ts";
 import type {
   CreateEngine,
@@ -25,9 +23,13 @@ import type {
   Payload,
   SendOutcome,
   Socket,
+  StreamHandlers,
 } from "./engine.ts";
 import { engineIdleMs } from "./engine.ts";
+import { bindable } from "./free-port.ts";
 import { internalError, isWebSocketHandshake } from "./handshake.ts";
+import { BufferedStream, noSink, type StreamSink, TurnEnd } from "./response-stream.ts";
+import { UwsSink, writeHead, writeReply } from "./uws-reply.ts";
 
 declare module "uWebSockets.js" {
   interface TemplatedApp {
@@ -111,6 +113,7 @@ class UwsEngine<Data> implements Engine<Data> {
   readonly #handlers: EngineHandlers<Data>;
   readonly #limits: EngineLimits;
   readonly #app: TemplatedApp;
+  readonly #turnEnd = new TurnEnd();
   #lastAddress = "";
   /** Sockets that dropped something and have to be cut, as soon as the native code is not iterating over them. */
   #holed: UwsSocket<Data>[] = [];
@@ -290,7 +293,28 @@ class UwsEngine<Data> implements Engine<Data> {
     }
     isGone = true;
     if (reply instanceof Promise) this.#answerLater(native, request, reply, body);
+    else this.#write(native, request, reply);
+  }
+
+  /** To be called corked. */
+  #write(native: NativeReply, request: HttpRequest, reply: HttpReply): void {
+    if (reply.stream) this.#stream(native, reply, reply.stream);
     else writeReply(native, request, reply);
+  }
+
+  #stream(native: NativeReply, reply: HttpReply, handlers: StreamHandlers): void {
+    writeHead(native, reply);
+    const sink = new UwsSink(native);
+    const stream = this.#buffered(handlers, sink);
+    native.onAborted(() => stream.gone());
+    sink.resume(stream);
+    stream.opened();
+  }
+
+  #buffered(handlers: StreamHandlers, sink: StreamSink): BufferedStream {
+    const { failed } = this.#handlers;
+    const { maxBufferedBytes } = this.#limits;
+    return new BufferedStream({ handlers, maxBufferedBytes, turnEnd: this.#turnEnd, failed }, sink);
   }
 
   #answerLater(
@@ -310,7 +334,8 @@ class UwsEngine<Data> implements Engine<Data> {
         return internalError;
       })
       .then((reply) => {
-        if (!aborted) native.cork(() => writeReply(native, request, reply));
+        if (!aborted) native.cork(() => this.#write(native, request, reply));
+        else if (reply.stream) this.#buffered(reply.stream, noSink).gone();
       });
   }
 }
@@ -353,33 +378,4 @@ function copyRequest(native: NativeReply, request: NativeRequest): HttpRequest {
     headers,
     remoteAddress: Buffer.from(native.getRemoteAddressAsText()).toString(),
   };
-}
-
-function writeReply(native: NativeReply, request: HttpRequest, reply: HttpReply): void {
-  native.writeStatus(`${reply.status} ${STATUS_CODES[reply.status] ?? ""}`);
-  const { connection, ...headers } = reply.headers ?? {};
-  for (const [name, value] of Object.entries(headers)) native.writeHeader(name, value);
-  const body: RecognizedString = reply.body ?? "";
-  if (request.method !== "HEAD") {
-    // uWebSockets.js writes the header itself when it is told to do as it says.
-    native.end(body, connection === "close");
-    return;
-  }
-  if (connection !== undefined) native.writeHeader("Connection", connection);
-  // `endWithoutBody` can announce a length itself, but then waits for that many bytes and never counts as an answer: the
-  // process is ended for it.
-  native.writeHeader("Content-Length", String(Buffer.byteLength(body)));
-  native.endWithoutBody();
-}
-
-/** Resolves to a port that could be bound just now, or rejects with the reason why this one cannot be. */
-function bindable(host: string, port: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once("error", reject);
-    probe.listen({ host, port, exclusive: true }, () => {
-      const address = probe.address();
-      probe.close(() => resolve(typeof address === "object" && address !== null ? address.port : port));
-    });
-  });
 }

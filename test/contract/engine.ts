@@ -6,6 +6,7 @@ import { closingContract } from "./engine-closing.ts";
 import { httpContract } from "./engine-http.ts";
 import { orderContract } from "./engine-order.ts";
 import { pressureContract } from "./engine-pressure.ts";
+import { streamContract } from "./engine-stream.ts";
 
 /** Small, so that a reader who pauses is over them soon: the kernel alone takes a few megabytes on loopback. */
 export const limits = {
@@ -32,6 +33,7 @@ export function engineContract(engine: EngineName): void {
     describe("a full buffer", () => pressureContract(inUse, engine));
     describe("closing", () => closingContract(inUse, engine));
     describe("requests", () => httpContract(inUse, engine));
+    describe("answers that go on", () => streamContract(inUse));
     describe("request bodies", () => bodyContract(inUse, engine));
   });
 }

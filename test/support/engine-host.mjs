@@ -19,6 +19,9 @@ const sockets = new Map();
 const scripted = new Map();
 let second;
 
+/** Answers that go on, by the number `n` of their query. */
+const streams = new Map();
+
 const report = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
 
 /** A text, bytes, or a label padded with dots to a length: frames of any size that can be told apart. */
@@ -43,6 +46,18 @@ const steps = {
       results = run(inner);
     });
     return results;
+  },
+  streamSend: ([n, payload]) => streams.get(n).send(toPayload(payload)),
+  streamEnd: ([n]) => streams.get(n).end(),
+  streamTerminate: ([n]) => streams.get(n).terminate(),
+  streamBuffered: ([n]) => streams.get(n).bufferedBytes(),
+  /** Numbered sends until one is dropped or `count` are through; how often each outcome came. */
+  streamMany: ([n, from, count, length]) => {
+    const outcomes = { sent: 0, queued: 0, dropped: 0 };
+    for (let i = from; i < from + count && outcomes.dropped === 0; i++) {
+      outcomes[streams.get(n).send(`${String(i).padEnd(length - 1, ".")}\n`)]++;
+    }
+    return outcomes;
   },
   bufferedBytes: ([n]) => sockets.get(n).bufferedBytes(),
   remoteAddress: ([n]) => sockets.get(n).remoteAddress,
@@ -112,7 +127,36 @@ const upgrades = {
 
 const faultStatus = { "too-large": 413, "too-slow": 408, aborted: 400 };
 
+/** Says hello and goes on as it is told. */
+function streaming(request) {
+  const n = Number(new URLSearchParams(request.query).get("n"));
+  return {
+    status: 200,
+    headers: { "content-type": "text/event-stream", "x-n": String(n) },
+    stream: {
+      open(stream) {
+        streams.set(n, stream);
+        stream.send("hello\n");
+        report({ event: "stream-open", n, nested: depth > 0 });
+        if (request.path === "/stream-throw") throw new Error("stream");
+        runScripted("stream-open", n);
+      },
+      drain() {
+        report({ event: "stream-drain", n, bufferedBytes: streams.get(n).bufferedBytes() });
+        runScripted("stream-drain", n);
+      },
+      closed: () => report({ event: "stream-closed", n, nested: depth > 0 }),
+    },
+  };
+}
+
 const answers = {
+  "/stream": streaming,
+  "/stream-throw": streaming,
+  "/stream-later": async (request) => {
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    return streaming(request);
+  },
   /** The body itself, or what became of it. */
   "/body": async (_, readBody) => {
     try {

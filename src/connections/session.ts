@@ -6,7 +6,7 @@ import type { Member } from "../bridge/presence.ts";
 import type { Limits } from "../config/limits.ts";
 import type { Payload, Socket } from "../engine/engine.ts";
 import { type CloseReason, closeRules, FanwireError } from "../errors.ts";
-import type { Subscriber, Subscription } from "../hub/active-topic.ts";
+import type { SocketSubscriber, Subscription } from "../hub/active-topic.ts";
 import { FewMap } from "../hub/few.ts";
 import { payloadBytes, type WireFormat } from "../wire/format.ts";
 import type { ClientFrame, ServerFrame } from "../wire/frames.ts";
@@ -40,7 +40,7 @@ const internalErrorCode = 1011;
 /** More than the values that a frame has beside its `data`. */
 const maxFrameValues = 32;
 
-export class Session implements Subscriber {
+export class Session implements SocketSubscriber {
   readonly id: string;
   readonly format: WireFormat;
   readonly subscriptions = new FewMap<Subscription>();
@@ -99,6 +99,11 @@ export class Session implements Subscriber {
   /** Who the client is. Only there once the connection is authenticated. */
   get claims(): Claims {
     return this.#claims!;
+  }
+
+  /** Whose the connection is, as far as this node believes. */
+  get remoteAddress(): string {
+    return this.forwardedFor ?? this.#socket!.remoteAddress;
   }
 
   get userId(): string {
@@ -212,6 +217,11 @@ export class Session implements Subscriber {
     const { code, message, retryable } = failure;
     this.#host.counts.errors[code] += 1;
     this.send({ type: "error", ...(id !== undefined && { id }), code, message, retryable });
+  }
+
+  /** The server is about to close the connection. Clients are to spread their return over that time. */
+  announce(retryAfterMs: number): void {
+    this.send({ type: "closing", code: closeRules.draining.code, retryAfterMs });
   }
 
   /** Replaces who the client is by a later token of the same user. */

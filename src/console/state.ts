@@ -1,8 +1,7 @@
 // What the console's page asks for again and again: a node's load, its greatest topics and connections, and what went wrong.
 // One answer costs the same however large the node is: a survey looks at a bounded number of things, and so few are told.
 
-import type { Connections } from "../connections/connections.ts";
-import type { Session } from "../connections/session.ts";
+import type { Connection, Connections } from "../connections/connections.ts";
 import type { ActiveTopic } from "../hub/active-topic.ts";
 import type { Hub } from "../hub/hub.ts";
 import type { EventLoopDelay } from "../metrics/event-loop-delay.ts";
@@ -21,7 +20,7 @@ export interface Shown {
 }
 
 type TopicOrder = "subscribers" | "rate" | "name";
-type AnySurvey = Survey<ActiveTopic, number | string> | Survey<Session, number>;
+type AnySurvey = Survey<ActiveTopic, number | string> | Survey<Connection, number>;
 
 /** Surveys that may be under way at once: one for each pair of words and order that somebody looks at. */
 const maxSurveys = 16;
@@ -126,8 +125,8 @@ function topicRow({ name, namespace, members, rate, log }: ActiveTopic, second: 
   };
 }
 
-function connectionSurvey(sessions: ReadonlySet<Session>, words: string): Survey<Session, number> {
-  return new Survey<Session, number>({
+function connectionSurvey(sessions: ReadonlySet<Connection>, words: string): Survey<Connection, number> {
+  return new Survey<Connection, number>({
     all: () => sessions.values(),
     matches: (session) => words === "" || (session.isAuthenticated && session.userId.includes(words)),
     // Among those whose buffers are equally empty, whoever is behind goes first.
@@ -136,7 +135,7 @@ function connectionSurvey(sessions: ReadonlySet<Session>, words: string): Survey
   });
 }
 
-function connectionRow(session: Session, nowMs: number) {
+function connectionRow(session: Connection, nowMs: number) {
   const { id, format, socket, subscriptions, behind, behindSinceMs } = session;
   return {
     sessionId: id,
@@ -152,7 +151,8 @@ function readLoad({ hub, connections, delay }: Shown): LoadReading {
   const { user, system } = process.cpuUsage();
   let deliveries = 0;
   for (const { native, fed } of Object.values(hub.deliveries)) {
-    deliveries += native[0] + native[1] + fed[0] + fed[1];
+    for (const count of native) deliveries += count;
+    for (const count of fed) deliveries += count;
   }
   const { volatile, stream, latest } = hub.counts.publications;
   return {

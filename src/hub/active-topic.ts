@@ -3,9 +3,9 @@
 import type { Bridge, Position } from "../bridge/bridge.ts";
 import type { Member } from "../bridge/presence.ts";
 import type { NamespaceOptions } from "../config/options.ts";
-import type { Socket } from "../engine/engine.ts";
+import type { SendOutcome, Socket } from "../engine/engine.ts";
 import type { CloseReason } from "../errors.ts";
-import { SharedFrame, type WireFormat } from "../wire/format.ts";
+import { type FrameFormat, SharedFrame } from "../wire/format.ts";
 import { messageOf } from "../wire/message.ts";
 import { CatchUp } from "./catch-up.ts";
 import type { EventRate } from "./event-rate.ts";
@@ -14,9 +14,8 @@ import { Lane } from "./lane.ts";
 import type { TopicItem, TopicLog } from "./topic-log.ts";
 
 /** What the hub and the feeder need of a connection. */
-export interface Subscriber {
-  readonly socket: Socket<unknown>;
-  readonly format: WireFormat;
+interface AnySubscriber {
+  readonly format: FrameFormat;
   /** Who it is, for those who see who is in a topic. */
   readonly member: Member;
   readonly subscriptions: FewMap<Subscription>;
@@ -27,8 +26,29 @@ export interface Subscriber {
   close(reason: CloseReason): void;
 }
 
+/** A connection that the engine fans out to. */
+export interface SocketSubscriber extends AnySubscriber {
+  readonly socket: Socket<unknown>;
+  readonly deliver?: undefined;
+}
+
+/** A connection that no engine fans out to: what is published is given to each of them by itself. */
+export interface StreamSubscriber extends AnySubscriber {
+  readonly socket: Pick<Socket<unknown>, "bufferedBytes" | "cork">;
+  /** Sends one frame of a topic. */
+  deliver(frame: SharedFrame): SendOutcome;
+}
+
+export type Subscriber = SocketSubscriber | StreamSubscriber;
+
+/** Sends one frame of a topic to one subscriber. */
+export function sendTo(subscriber: Subscriber, frame: SharedFrame): SendOutcome {
+  if (subscriber.deliver) return subscriber.deliver(frame);
+  return subscriber.socket.send(frame.payload(subscriber.format));
+}
+
 /**
- * One subscriber's membership in one topic. While `live` its socket is on the native topic; until then it is on its way to its
+ * One subscriber's membership in one topic. While `live` it is served by its lane; until then it is on its way to its
  * first position, and later, where it is slow, behind the head.
  */
 export class Subscription {

@@ -6,7 +6,13 @@ import type { Bridge } from "../bridge/bridge.ts";
 import type { Limits } from "../config/limits.ts";
 import { SharedFrame } from "../wire/format.ts";
 import type { PublicationItem, Snapshot } from "../wire/frames.ts";
-import type { ActiveTopic, HistoryItems, Subscriber, Subscription } from "./active-topic.ts";
+import {
+  type ActiveTopic,
+  type HistoryItems,
+  type Subscriber,
+  type Subscription,
+  sendTo,
+} from "./active-topic.ts";
 import { CatchUp } from "./catch-up.ts";
 import type { DeliveryCountsByMode } from "./delivery-counts.ts";
 import type { Lane } from "./lane.ts";
@@ -114,7 +120,7 @@ export class Feeder {
     }
   }
 
-  /** Puts a subscription on its native topic, now or when it has caught up. */
+  /** Lets a subscription be served by its lane, now or when it has caught up. */
   begin(subscription: Subscription): void {
     const { subscriber, topic } = subscription;
     if (!topic.log || subscription.catchUp!.locate(topic.log).at === "head") {
@@ -127,13 +133,13 @@ export class Feeder {
 
   /** Ends a subscription, wherever it stands. */
   end(subscription: Subscription): void {
-    if (subscription.live) this.#leaveNative(subscription);
+    if (subscription.live) subscription.lane.leave(subscription.subscriber);
     else this.#endResync(subscription, "left");
     subscription.left = true;
     subscription.catchUp = undefined;
   }
 
-  /** Takes everybody off a topic's native topics: what comes next has to be sent to each by itself. */
+  /** Takes everybody off a topic's lanes: what comes next has to be sent to each by itself. */
   takeOver(topic: ActiveTopic): void {
     for (const subscription of topic.members) {
       this.#takeOff(subscription, "reset");
@@ -172,29 +178,20 @@ export class Feeder {
     }
   }
 
-  /** Takes a subscription off its native topic. All that its lane has published is on its way to it: that is its place. */
+  /** Takes a subscription off its lane. All that its lane has published is on its way to it: that is its place. */
   #takeOff(subscription: Subscription, cause: ResyncCause): void {
     if (!subscription.live) return;
-    this.#leaveNative(subscription);
+    subscription.lane.leave(subscription.subscriber);
     subscription.catchUp = new CatchUp(subscription.lane.cursor);
     this.#fallBehind(subscription, cause);
   }
 
   #goLive(subscription: Subscription): void {
     const { lane, subscriber, topic } = subscription;
-    const { format } = subscriber;
     // What the lane still holds back has been sent to this subscriber. Of a `latest` topic it may see it again.
     if (topic.namespace.mode === "stream") this.#lanes.serve(lane);
     subscription.catchUp = undefined;
-    lane.countLive(format, 1);
-    subscriber.socket.subscribe(lane.native(format));
-  }
-
-  #leaveNative(subscription: Subscription): void {
-    const { lane, subscriber } = subscription;
-    const { format } = subscriber;
-    lane.countLive(format, -1);
-    subscriber.socket.unsubscribe(lane.native(format));
+    lane.enter(subscriber);
   }
 
   #fallBehind(subscription: Subscription, cause: ResyncCause): void {
@@ -274,12 +271,17 @@ export class Feeder {
         void this.#wait(catchUp, () => this.#resync(subscription, catchUp));
         return left;
       }
-      const { frame } = located.item;
-      if (subscriber.socket.send(frame.payload(subscriber.format)) === "dropped") return 0;
+      const { frame, publication } = located.item;
+      if (publication?.removed && catchUp.cursor < catchUp.newSince) {
+        // The key was gone before the subscriber began to know the topic.
+        catchUp.cursor = located.next;
+        continue;
+      }
+      if (sendTo(subscriber, frame) === "dropped") return 0;
       const bytes = frame.bytes(subscriber.format);
       this.#countFed(subscription, bytes);
       catchUp.cursor = located.next;
-      if (located.item.publication) catchUp.hasResynced = false;
+      if (publication) catchUp.hasResynced = false;
       else catchUp.newSince = topic.log!.next;
       left -= bytes;
     }
@@ -318,7 +320,7 @@ export class Feeder {
     if (cursor === undefined) return;
     if (page.firstOffset !== wanted) {
       this.resets += 1;
-      subscriber.socket.send(subscriber.format.encode({ type: "reset", topic: topic.name, ...before }));
+      sendTo(subscriber, new SharedFrame({ type: "reset", topic: topic.name, ...before }));
     }
     catchUp.cursor = cursor;
     catchUp.turnTo(page, cursor, log);
@@ -349,7 +351,7 @@ export class Feeder {
     const cursor = topic.log!.cursorAfter(snapshot);
     if (cursor === undefined) return;
     this.resets += 1;
-    subscriber.socket.send(this.#resetTo(topic.name, snapshot).payload(subscriber.format));
+    sendTo(subscriber, this.#resetTo(topic.name, snapshot));
     catchUp.cursor = cursor;
     catchUp.dropPage();
   }

@@ -5,10 +5,10 @@ import type { BridgeEvents, Position, PositionedPublication, Publication } from 
 import type { TopicUser } from "../bridge/presence.ts";
 import { namespaceAmong } from "../config/namespaces.ts";
 import type { NamespaceOptions } from "../config/options.ts";
-import { SharedFrame } from "../wire/format.ts";
+import { type ByFormat, SharedFrame } from "../wire/format.ts";
 import type { Mode } from "../wire/frames.ts";
 import { messageOf } from "../wire/message.ts";
-import { ActiveTopic, type Subscriber, Subscription } from "./active-topic.ts";
+import { ActiveTopic, type SocketSubscriber, type Subscriber, Subscription } from "./active-topic.ts";
 import type { DeliveryCountsByMode } from "./delivery-counts.ts";
 import { EventRate } from "./event-rate.ts";
 import { Feeder, type FeederOptions } from "./feeder.ts";
@@ -36,8 +36,8 @@ export interface Wish {
 
 /** What a hub counts by itself; the rest is with its rooms. */
 export interface HubCounts {
-  /** Subscriptions there are now. Pairs are by the wire format's index. */
-  readonly subscriptions: Readonly<Record<Mode, [number, number]>>;
+  /** Subscriptions there are now. Triples are by the format's index. */
+  readonly subscriptions: Readonly<Record<Mode, ByFormat>>;
   /** Publications that came to active topics, from whichever node. */
   readonly publications: Record<Mode, number>;
   /** Times that a topic's continuity ended. */
@@ -48,7 +48,7 @@ export class Hub implements BridgeEvents {
   readonly feeder: Feeder;
   readonly recovery: Recovery;
   readonly counts: HubCounts = {
-    subscriptions: { volatile: [0, 0], stream: [0, 0], latest: [0, 0] },
+    subscriptions: { volatile: [0, 0, 0], stream: [0, 0, 0], latest: [0, 0, 0] },
     publications: { volatile: 0, stream: 0, latest: 0 },
     resets: 0,
   };
@@ -163,7 +163,7 @@ export class Hub implements BridgeEvents {
   }
 
   /** Publishes to a volatile topic: here before anywhere else. `except`: a publisher that wants no echo. */
-  publishVolatile(name: string, publication: Publication, except?: Subscriber): void {
+  publishVolatile(name: string, publication: Publication, except?: SocketSubscriber): void {
     this.#deliverVolatile(name, publication, except);
     this.#options.bridge.relay(name, publication);
   }
@@ -296,7 +296,7 @@ export class Hub implements BridgeEvents {
     topic.rate.add(publications, this.#second);
   }
 
-  #deliverVolatile(name: string, publication: Publication, except?: Subscriber): void {
+  #deliverVolatile(name: string, publication: Publication, except?: SocketSubscriber): void {
     const topic = this.#topics.get(name);
     if (!topic) return;
     this.#count(topic, 1);

@@ -1,14 +1,15 @@
-// One way into a topic: the native topics, one per wire format, of the subscribers who are served at the same pace, and how far
-// they have been served. Publishes natively; knows nothing of sockets.
+// One way into a topic: the native topics, one per wire format, of the subscribers who are served at the same pace, the list of
+// those whom no engine serves, and how far all of them have been served. Publishes natively; knows nothing of sockets.
 
 import type { Engine } from "../engine/engine.ts";
-import type { SharedFrame, WireFormat } from "../wire/format.ts";
+import type { FrameFormat, SharedFrame, WireFormat } from "../wire/format.ts";
 import { json } from "../wire/json.ts";
 import { msgpack } from "../wire/msgpack.ts";
-import type { ActiveTopic, Subscriber } from "./active-topic.ts";
+import { sse } from "../wire/sse.ts";
+import type { ActiveTopic, SocketSubscriber, StreamSubscriber, Subscriber } from "./active-topic.ts";
 import type { DeliveryCounts } from "./delivery-counts.ts";
 
-const formats: readonly WireFormat[] = [json, msgpack];
+const natives: readonly WireFormat[] = [json, msgpack];
 
 export type NativePublisher = Pick<Engine<unknown>, "publish">;
 
@@ -20,6 +21,8 @@ export class Lane {
   readonly rateHz: number | undefined;
   #liveInJson = 0;
   #liveInMsgpack = 0;
+  /** Those whom no engine serves; undefined while there are none, as nearly always. */
+  #listed: Set<StreamSubscriber> | undefined;
   /** How many subscriptions are behind: the feeder serves them. */
   behind = 0;
   /** What has been published natively: everything before this cursor of the topic's log. */
@@ -29,7 +32,7 @@ export class Lane {
   /** About how many bytes of the log wait for the next round. */
   waitingBytes = 0;
   /** What waits for the next round where there is no log to take it from; undefined while nothing does. */
-  waiting: { readonly frame: SharedFrame; readonly except: Subscriber | undefined }[] | undefined;
+  waiting: { readonly frame: SharedFrame; readonly except: SocketSubscriber | undefined }[] | undefined;
 
   constructor(topic: ActiveTopic, periodMs: number, rateHz?: number) {
     this.topic = topic;
@@ -38,7 +41,7 @@ export class Lane {
   }
 
   /** The engine's topic of those who are live in a format. */
-  native({ index }: WireFormat): string {
+  native({ index }: FrameFormat): string {
     const format = index === json.index ? "j" : "m";
     return `${format}${this.rateHz === undefined ? "" : `@${this.rateHz}`}:${this.topic.name}`;
   }
@@ -48,29 +51,53 @@ export class Lane {
     return index === json.index ? this.#liveInJson : this.#liveInMsgpack;
   }
 
-  countLive({ index }: WireFormat, change: 1 | -1): void {
-    if (index === json.index) this.#liveInJson += change;
-    else this.#liveInMsgpack += change;
+  /** From now on the subscriber gets what is published here. */
+  enter(subscriber: Subscriber): void {
+    if (subscriber.deliver) {
+      this.#listed ??= new Set();
+      this.#listed.add(subscriber);
+      return;
+    }
+    this.#countLive(subscriber.format, 1);
+    subscriber.socket.subscribe(this.native(subscriber.format));
+  }
+
+  leave(subscriber: Subscriber): void {
+    if (subscriber.deliver) {
+      this.#listed?.delete(subscriber);
+      if (this.#listed?.size === 0) this.#listed = undefined;
+      return;
+    }
+    this.#countLive(subscriber.format, -1);
+    subscriber.socket.unsubscribe(this.native(subscriber.format));
   }
 
   get isEmpty(): boolean {
-    return this.#liveInJson === 0 && this.#liveInMsgpack === 0;
+    return this.#liveInJson === 0 && this.#liveInMsgpack === 0 && this.#listed === undefined;
   }
 
   /** Encodes a frame for the formats somebody is live in and answers how many bytes it has; 0 where nobody is. */
   encode(frame: SharedFrame): number {
     let bytes = 0;
-    for (const format of formats) {
+    for (const format of natives) {
       if (this.live(format) > 0) bytes = Math.max(bytes, frame.bytes(format));
     }
-    return bytes;
+    return this.#listed ? Math.max(bytes, frame.bytes(sse)) : bytes;
   }
 
-  /** Publishes natively, once per format somebody is live in. No JavaScript runs per subscriber. */
-  publish(engine: NativePublisher, frame: SharedFrame, counts: DeliveryCounts, except?: Subscriber): void {
+  /**
+   * Publishes natively, once per format somebody is live in: no JavaScript runs per subscriber. Those whom no engine serves are
+   * sent the same block one by one.
+   */
+  publish(
+    engine: NativePublisher,
+    frame: SharedFrame,
+    counts: DeliveryCounts,
+    except?: SocketSubscriber,
+  ): void {
     const isLive = except?.subscriptions.get(this.topic.name)?.live;
     this.#natives ??= [this.native(json), this.native(msgpack)];
-    for (const format of formats) {
+    for (const format of natives) {
       const { index } = format;
       const live = this.live(format);
       if (live === 0) continue;
@@ -81,5 +108,20 @@ export class Lane {
       counts.publishedBytes[index]! += bytes;
       counts.deliveredBytes[index]! += deliveries * bytes;
     }
+    if (this.#listed) this.#deliver(this.#listed, frame, counts);
+  }
+
+  /** Nobody enters or leaves meanwhile: an engine tells of an end in a later turn. */
+  #deliver(listed: ReadonlySet<StreamSubscriber>, frame: SharedFrame, counts: DeliveryCounts): void {
+    const bytes = frame.bytes(sse);
+    counts.native[sse.index] += listed.size;
+    counts.publishedBytes[sse.index] += bytes;
+    counts.deliveredBytes[sse.index] += listed.size * bytes;
+    for (const subscriber of listed) subscriber.deliver(frame);
+  }
+
+  #countLive({ index }: FrameFormat, change: 1 | -1): void {
+    if (index === json.index) this.#liveInJson += change;
+    else this.#liveInMsgpack += change;
   }
 }

@@ -4,7 +4,7 @@ import type { Limits } from "../config/limits.ts";
 import { payloadBytes, type SharedFrame } from "../wire/format.ts";
 import { json } from "../wire/json.ts";
 import { msgpack } from "../wire/msgpack.ts";
-import type { ActiveTopic, Subscriber } from "./active-topic.ts";
+import type { ActiveTopic, SocketSubscriber } from "./active-topic.ts";
 import { noDeliveries } from "./delivery-counts.ts";
 import type { Lane, NativePublisher } from "./lane.ts";
 import { Pacer, type PacerOptions } from "./pacer.ts";
@@ -76,7 +76,7 @@ export class Lanes {
   }
 
   /** Publishes what a topic without a log has to say. `except`: a publisher that wants no echo. */
-  publishVolatile(topic: ActiveTopic, frame: SharedFrame, except: Subscriber | undefined): void {
+  publishVolatile(topic: ActiveTopic, frame: SharedFrame, except: SocketSubscriber | undefined): void {
     const lane = topic.direct;
     if (lane.periodMs === 0 || lane.isEmpty) {
       this.#publishUnlogged(lane, frame, except);
@@ -123,7 +123,7 @@ export class Lanes {
     for (const { frame, except } of waiting) this.#publishUnlogged(lane, frame, except);
   }
 
-  #publishUnlogged(lane: Lane, frame: SharedFrame, except: Subscriber | undefined): void {
+  #publishUnlogged(lane: Lane, frame: SharedFrame, except: SocketSubscriber | undefined): void {
     if (lane.behind > 0) {
       const own = except?.subscriptions.get(lane.topic.name);
       const isSpared = own !== undefined && except?.behind?.has(own);
@@ -134,7 +134,7 @@ export class Lanes {
     this.#options.published(lane.topic, lane.encode(frame));
   }
 
-  #publish(lane: Lane, frame: SharedFrame, except?: Subscriber): void {
+  #publish(lane: Lane, frame: SharedFrame, except?: SocketSubscriber): void {
     lane.publish(this.#engine!, frame, this.counts[lane.topic.namespace.mode], except);
   }
 }

@@ -194,8 +194,11 @@ export class Recovery {
 
   /** No more than the socket has room for: many who come back to many topics at once must not end by it. */
   #roomFor(subscription: Subscription): number {
+    const { socket, deliver } = subscription.subscriber;
+    // An event stream has no `ok` to put it into: all of it follows, encoded once for all who return.
+    if (deliver) return 0;
     const { recoveryChunkBytes, softBufferedBytes } = this.#options.limits;
-    return Math.min(recoveryChunkBytes, softBufferedBytes - subscription.subscriber.socket.bufferedBytes());
+    return Math.min(recoveryChunkBytes, softBufferedBytes - socket.bufferedBytes());
   }
 }
 

@@ -6,9 +6,11 @@ import type { ConnectionCounts } from "../connections/connection-counts.ts";
 import type { Connections } from "../connections/connections.ts";
 import type { DeliveryCounts } from "../hub/delivery-counts.ts";
 import type { Hub } from "../hub/hub.ts";
+import type { ByFormat } from "../wire/format.ts";
 import type { Mode } from "../wire/frames.ts";
 import { json } from "../wire/json.ts";
 import { msgpack } from "../wire/msgpack.ts";
+import { sse } from "../wire/sse.ts";
 import { bridgeRules, type MeasuredBridge } from "./bridge-metrics.ts";
 import { EventLoopDelay } from "./event-loop-delay.ts";
 import { expose, histogramSamples, type Metric, type Sample } from "./exposition.ts";
@@ -66,7 +68,7 @@ function byFormat(
   name: string,
   type: Type,
   help: string,
-  read: (counts: ConnectionCounts) => readonly [number, number],
+  read: (counts: ConnectionCounts) => ByFormat,
 ): Rule {
   return labelled(name, type, help, "format", (node) => formats(read(node.connections.counts)));
 }
@@ -76,7 +78,7 @@ function byModeAndFormat(
   name: string,
   type: Type,
   help: string,
-  read: (node: Measured, mode: Mode) => readonly [number, number],
+  read: (node: Measured, mode: Mode) => ByFormat,
 ): Rule {
   const samples = (node: Measured) => {
     return modes.flatMap((mode) => withFormats({ mode }, read(node, mode)));
@@ -86,39 +88,39 @@ function byModeAndFormat(
 
 const modes: readonly Mode[] = ["volatile", "stream", "latest"];
 
-function formats(pair: readonly [number, number]): Record<string, number> {
-  return { [json.name]: pair[json.index]!, [msgpack.name]: pair[msgpack.index]! };
+function formats(counts: ByFormat): Record<string, number> {
+  return { json: counts[json.index]!, msgpack: counts[msgpack.index]!, sse: counts[sse.index] };
 }
 
-function withFormats(labels: Readonly<Record<string, string>>, pair: readonly [number, number]): Sample[] {
-  return Object.entries(formats(pair)).map(([format, value]) => ({ labels: { ...labels, format }, value }));
+function withFormats(labels: Readonly<Record<string, string>>, counts: ByFormat): Sample[] {
+  return Object.entries(formats(counts)).map(([format, value]) => ({ labels: { ...labels, format }, value }));
 }
 
 const rules: readonly Rule[] = [
   {
     name: "fanwire_connections",
     type: "gauge",
-    help: "WebSocket connections.",
+    help: "Connections; `sse` are event streams, the others WebSockets.",
     labels: ["engine", "format"],
     read: ({ engine, connections }) => withFormats({ engine }, connections.counts.open),
   },
   byFormat(
     "fanwire_connections_opened_total",
     "counter",
-    "WebSocket handshakes that succeeded.",
+    "WebSocket handshakes and requests for event streams that succeeded.",
     (counts) => counts.opened,
   ),
   labelled(
     "fanwire_connections_refused_total",
     "counter",
-    "WebSocket handshakes that were answered with an error, by its code.",
+    "WebSocket handshakes and requests for event streams that were refused, by the error's code.",
     "reason",
     ({ connections }) => connections.counts.refused,
   ),
   labelled(
     "fanwire_connections_closed_total",
     "counter",
-    "Connections that ended: by the server with that reason, by the `client`, or `lost` without a close frame.",
+    "Connections that ended: by the server with that reason, by the `client` (of event streams all others), or `lost` without a close frame.",
     "reason",
     ({ connections }) => connections.counts.ended,
   ),
@@ -137,7 +139,7 @@ const rules: readonly Rule[] = [
   labelled(
     "fanwire_errors_total",
     "counter",
-    "Error frames sent to clients, by code.",
+    "Error frames sent to connected clients, by code.",
     "code",
     ({ connections }) => connections.counts.errors,
   ),
@@ -169,7 +171,7 @@ const rules: readonly Rule[] = [
   {
     name: "fanwire_deliveries_total",
     type: "counter",
-    help: "Publications and announcements times the subscribers they were sent to: `native`, published to all at once, or `fed`, sent to one that was joining or behind.",
+    help: "Publications and announcements times the subscribers they were sent to: `native`, published to all at once (event streams: the same block written to each), or `fed`, sent to one that was joining or behind.",
     labels: ["mode", "format", "path"],
     read: ({ hub }) => {
       return modes.flatMap((mode) => [
@@ -181,7 +183,7 @@ const rules: readonly Rule[] = [
   byModeAndFormat(
     "fanwire_published_bytes_total",
     "counter",
-    "Payloads published natively, each once however many subscribers it had.",
+    "Payloads published to all at once, each once however many subscribers it had.",
     ({ hub }, mode) => hub.deliveries[mode].publishedBytes,
   ),
   byModeAndFormat(

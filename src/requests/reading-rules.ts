@@ -3,14 +3,14 @@
 import type { Limits } from "../config/limits.ts";
 import type { NamespaceOptions } from "../config/options.ts";
 import { FanwireError } from "../errors.ts";
-import type { WireFormat } from "../wire/format.ts";
+import type { FrameFormat } from "../wire/format.ts";
 import type { HistoryFrame } from "../wire/frames.ts";
 
 /** Throws FanwireError `mode-mismatch`, or `bad-frame` for too high a limit. */
 export function checkHistory(
   { limit }: Pick<HistoryFrame, "limit">,
   namespace: NamespaceOptions,
-  format: WireFormat,
+  format: FrameFormat,
   limits: Limits,
 ): void {
   if (namespace.mode !== "stream") {
@@ -27,8 +27,8 @@ export function checkPresence(namespace: NamespaceOptions): void {
   if (!namespace.presence) throw new FanwireError("mode-mismatch", "The namespace has no presence.");
 }
 
-/** JSON has no words for binary values: whoever speaks it cannot be sent what such a namespace holds. */
-export function checkFormat(format: WireFormat, namespace: NamespaceOptions): void {
+/** JSON has no words for binary values: whoever speaks it, or reads event streams, cannot be sent what such a namespace holds. */
+export function checkFormat(format: FrameFormat, namespace: NamespaceOptions): void {
   if (!namespace.binary || format.binary) return;
   throw new FanwireError("mode-mismatch", "The namespace carries binary data: use MessagePack.");
 }

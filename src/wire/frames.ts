@@ -153,6 +153,8 @@ export interface PongFrame {
 export interface ClosingFrame {
   readonly type: "closing";
   readonly code: number;
+  /** In event streams, whose end has no words of its own. */
+  readonly reason?: string;
   readonly retryAfterMs: number;
 }
 

@@ -3,7 +3,7 @@
 import type { Position } from "../../src/bridge/bridge.ts";
 import type { Member } from "../../src/bridge/presence.ts";
 import type { CloseReason } from "../../src/errors.ts";
-import type { Subscriber, Subscription } from "../../src/hub/active-topic.ts";
+import type { SocketSubscriber, Subscription } from "../../src/hub/active-topic.ts";
 import { FewMap } from "../../src/hub/few.ts";
 import type { Joined } from "../../src/hub/recovery.ts";
 import type { WireFormat } from "../../src/wire/format.ts";
@@ -33,7 +33,7 @@ export interface ModelPublication {
 
 let sessions = 0;
 
-export abstract class ModelClient implements Subscriber {
+export abstract class ModelClient implements SocketSubscriber {
   readonly socket: ModelSocket;
   readonly format: WireFormat;
   readonly member: Member;

@@ -8,6 +8,7 @@ import {
   refuseByOrigin,
   socketPath,
 } from "./connections/admission.ts";
+import { eventsPath } from "./connections/event-requests.ts";
 import { type Console, statePath } from "./console/console.ts";
 import type { HttpReply, HttpRequest } from "./engine/engine.ts";
 import { expositionType } from "./metrics/exposition.ts";
@@ -18,6 +19,8 @@ export interface HttpOptions {
   readonly unreadiness: () => string | undefined;
   /** Whether clients connect here. */
   readonly hasSocket: boolean;
+  /** Where clients connect: the event streams. */
+  readonly events?: (request: HttpRequest) => HttpReply | Promise<HttpReply>;
   /** What is not for clients; absent where another listener has it. */
   readonly internal?: InternalEndpoints;
 }
@@ -42,6 +45,7 @@ export function createHttp(options: HttpOptions): Endpoint {
     if (api && isApiPath(request.path)) {
       return refuseStrangePages(request, options) ?? api(request, readBody);
     }
+    if (options.events && request.path === eventsPath) return options.events(request);
     const answer = fixed.get(request.path);
     if (!answer) return notFound();
     if (request.method === "GET" || request.method === "HEAD") return answer(request);

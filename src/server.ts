@@ -14,6 +14,7 @@ import type { InputOptions, Options } from "./config/options.ts";
 import { type AdmissionRules, notFound } from "./connections/admission.ts";
 import { clientAddressBy } from "./connections/client-address.ts";
 import { Connections } from "./connections/connections.ts";
+import { EventRequests } from "./connections/event-requests.ts";
 import type { Session } from "./connections/session.ts";
 import { createConsole } from "./console/console.ts";
 import { ConsoleState } from "./console/state.ts";
@@ -26,6 +27,8 @@ import { createLog, type Log } from "./log.ts";
 import { EventLoopDelay } from "./metrics/event-loop-delay.ts";
 import { exposeMetrics, type Measured } from "./metrics/metrics.ts";
 import { statsOf } from "./metrics/stats.ts";
+import { Access } from "./requests/access.ts";
+import { isLaterThan } from "./requests/deadline.ts";
 import { Publications } from "./requests/publications.ts";
 import { Requests } from "./requests/requests.ts";
 import { version } from "./version.ts";
@@ -129,6 +132,7 @@ export class Node implements Server {
   readonly #bridge: SomeBridge;
   readonly #hub: Hub;
   readonly #connections: Connections;
+  readonly #events: EventRequests;
   readonly #engine: Engine<Session>;
   /** The second listener, where there is one. */
   readonly #adminEngine: Engine<never> | undefined;
@@ -167,6 +171,7 @@ export class Node implements Server {
     this.#verification = createVerification(options, log, now);
     const verify = this.#verification?.verify;
     const admission = { isLoopbackOnly: isDevelopment, allowedOrigins: options.allowedOrigins };
+    const addressOf = clientAddressBy(options.trustedProxies);
     const requests = new Requests({
       hub: this.#hub,
       bridge,
@@ -182,14 +187,26 @@ export class Node implements Server {
       hub: this.#hub,
       requests,
       admission,
-      addressOf: clientAddressBy(options.trustedProxies),
+      addressOf,
       verify,
       application,
       log,
       now,
       newId: randomUUID,
+      random: Math.random,
     });
     const connections = this.#connections;
+    this.#events = new EventRequests({
+      connections,
+      hub: this.#hub,
+      access: new Access(application, limits),
+      admission,
+      addressOf,
+      limits,
+      log,
+      newId: randomUUID,
+      random: Math.random,
+    });
     const failed = (error: unknown) => log.error("handler-failed", { error });
     const engineLimits = {
       maxPayloadBytes: limits.maxFrameBytes * engineSlack,
@@ -331,7 +348,8 @@ export class Node implements Server {
       ...(hasConsole && { console: createConsole(settings, tell) }),
     };
     const common = { admission, unreadiness: () => this.#unreadiness };
-    const client = { ...common, hasSocket: true };
+    const events = (request: HttpRequest) => this.#events.answer(request);
+    const client = { ...common, hasSocket: true, events };
     if (adminPort !== undefined) {
       // Whoever reaches it may know everything, so no web page may.
       const isLoopbackOnly = isLoopback(this.#options.adminHost);
@@ -372,17 +390,6 @@ const noSockets = {
 
 async function refuseTokens(): Promise<never> {
   throw new FanwireError("unauthorized", "Development mode has no secret to verify a token with.");
-}
-
-/** Whether work is still not done after this time. Rejects where it fails before. */
-async function isLaterThan(deadlineMs: number, work: Promise<void>): Promise<boolean> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(true), deadlineMs);
-  });
-  const isLate = await Promise.race([work.then(() => false), late]);
-  clearTimeout(timer);
-  return isLate;
 }
 
 /** Immediates run sooner than timers of no delay. */

@@ -27,6 +27,7 @@ test("a client that is not welcomed yet is told of no closing, and its end is no
     log,
     now: () => 0,
     newId: () => "id",
+    random: () => 0.5,
   });
   const session = new Session(connections, "session", json, undefined, true);
   const socket = {

@@ -68,6 +68,13 @@ export const limitRules = {
   ),
   heartbeatMs: limit(25_000, 10, engineIdleMs, "Silence of a client after which the server pings it."),
   heartbeatTimeoutMs: limit(10_000, 10, engineIdleMs, "Silence after that ping which ends a connection."),
+  sseHeartbeatMs: limit(15_000, 10, 600_000, "Silence on an event stream after which it is sent a comment."),
+  maxSseTopics: limit(
+    32,
+    1,
+    1000,
+    "Topics one event stream may ask for: the id of each of its events says where it is in all of them.",
+  ),
   softBufferedBytes: limit(
     256 * kib,
     kib,

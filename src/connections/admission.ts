@@ -29,16 +29,22 @@ export interface Refusal extends HttpReply {
   readonly reason: ErrorCode | "not-found";
 }
 
+/** What is refused with a code, and the sentence that goes with it. */
+export interface CodedRefusal extends Refusal {
+  readonly reason: ErrorCode;
+  readonly message: string;
+}
+
 /** A refusal that a client can read: the code of the error table with its HTTP status. */
-export function refusal(code: ErrorCode, message: string): Refusal {
+export function refusal(code: ErrorCode, message: string): CodedRefusal {
   const { status } = errorRules[code];
   const headers: Record<string, string> = { "content-type": "application/json" };
   if (status === 503) headers["retry-after"] = retryAfterSeconds;
-  return { reason: code, status, headers, body: JSON.stringify({ error: { code, message } }) };
+  return { reason: code, message, status, headers, body: JSON.stringify({ error: { code, message } }) };
 }
 
 /** Refuses a request by where it says it comes from and goes to, or answers undefined. */
-export function refuseByOrigin(request: HttpRequest, rules: AdmissionRules): Refusal | undefined {
+export function refuseByOrigin(request: HttpRequest, rules: AdmissionRules): CodedRefusal | undefined {
   const host = request.headers.get("host");
   if (rules.isLoopbackOnly && !hostIsLoopback(host)) {
     return refusal("forbidden", "Host must be localhost or a loopback address here.");
@@ -79,7 +85,7 @@ export function notFound(): Refusal {
 }
 
 /** The token, from the first place that has one. A cookie counts only where an (allowed) Origin vouches for the page. */
-function findCredential(
+export function findCredential(
   request: HttpRequest,
   offered: readonly string[],
   query: URLSearchParams,

@@ -3,10 +3,7 @@
 import type { Limits } from "../config/limits.ts";
 import { FanwireError } from "../errors.ts";
 import { addressGroup } from "./address-group.ts";
-import { refusal } from "./admission.ts";
-
-/** With the reason by which it is counted. */
-type Refusal = ReturnType<typeof refusal>;
+import { type CodedRefusal, refusal } from "./admission.ts";
 
 export type CapLimits = Pick<
   Limits,
@@ -32,7 +29,7 @@ export class ConnectionCaps {
   }
 
   /** Refuses a handshake, or answers undefined. 503 where any node's client would be refused, 429 where it is the address. */
-  refuse(address: string): Refusal | undefined {
+  refuse(address: string): CodedRefusal | undefined {
     const { maxConnections, maxUnauthenticatedConnections, maxConnectionsPerAddress } = this.#limits;
     if (this.#count >= maxConnections) return full("This node has as many connections as it may have.");
     if (this.#unauthenticated >= maxUnauthenticatedConnections) {
@@ -68,7 +65,7 @@ export class ConnectionCaps {
   }
 }
 
-function full(message: string): Refusal {
+function full(message: string): CodedRefusal {
   const refused = refusal("too-many", message);
   return { ...refused, status: 503, headers: { ...refused.headers, ...retryAfter } };
 }

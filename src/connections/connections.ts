@@ -11,14 +11,19 @@ import type { Log } from "../log.ts";
 import { ownTopics } from "../requests/access.ts";
 import { withDeadline } from "../requests/deadline.ts";
 import type { Requests } from "../requests/requests.ts";
+import type { FrameFormat } from "../wire/format.ts";
 import { type ClientFrame, type JoinedTopic, type MessageFrame, protocolVersion } from "../wire/frames.ts";
 import { messageOf } from "../wire/message.ts";
-import { type AdmissionRules, type Refusal, readHandshake, refusal } from "./admission.ts";
+import { type AdmissionRules, type CodedRefusal, type Refusal, readHandshake, refusal } from "./admission.ts";
 import { BufferSampler } from "./buffer-sampler.ts";
 import { ConnectionCaps } from "./connection-caps.ts";
 import { noConnections } from "./connection-counts.ts";
 import { Drain } from "./drain.ts";
+import type { EventStream, EventStreamHost } from "./event-stream.ts";
 import { Session, type SessionHost } from "./session.ts";
+
+/** Whoever is connected, in whichever way. */
+export type Connection = Session | EventStream;
 
 export interface ConnectionsOptions {
   readonly nodeId: string;
@@ -34,21 +39,25 @@ export interface ConnectionsOptions {
   readonly log: Log;
   readonly now: () => number;
   readonly newId: () => string;
+  /** From 0 to 1. */
+  readonly random: () => number;
 }
 
 /** Where Redis is known to be away a new client is told so instead of waiting: what can be joined, can be by then. */
-const awayPauseMs = 250;
+export const awayPauseMs = 250;
 /** What an engine says of a connection that ended without a close frame. */
 const abnormalClosure = 1006;
 
-export class Connections implements SessionHost {
+export class Connections implements SessionHost, EventStreamHost {
   readonly limits: Limits;
   readonly now: () => number;
   readonly counts = noConnections();
   readonly buffers: BufferSampler;
   readonly #options: ConnectionsOptions;
-  readonly #sessions = new Set<Session>();
-  readonly #caps: ConnectionCaps;
+  readonly random: () => number;
+  /** To be told of requests for event streams, which count before there is one. */
+  readonly caps: ConnectionCaps;
+  readonly #sessions = new Set<Connection>();
   /** Topics that could not be joined for a client yet, because their position was unavailable. */
   readonly #unjoined = new Map<Session, Set<string>>();
   readonly #drain: Drain;
@@ -57,10 +66,11 @@ export class Connections implements SessionHost {
   constructor(options: ConnectionsOptions) {
     this.#options = options;
     this.limits = options.limits;
-    this.#caps = new ConnectionCaps(options.limits);
+    this.random = options.random;
+    this.caps = new ConnectionCaps(options.limits);
     this.now = options.now;
     this.buffers = new BufferSampler(this.#sessions);
-    const leaveTopics = (session: Session) => options.hub.unsubscribeAll(session);
+    const leaveTopics = (session: Connection) => options.hub.unsubscribeAll(session);
     this.#drain = new Drain(this.#sessions, options.limits, leaveTopics);
   }
 
@@ -68,7 +78,7 @@ export class Connections implements SessionHost {
     return this.#sessions.size;
   }
 
-  get sessions(): ReadonlySet<Session> {
+  get sessions(): ReadonlySet<Connection> {
     return this.#sessions;
   }
 
@@ -85,9 +95,8 @@ export class Connections implements SessionHost {
   #decide(request: HttpRequest): { accept: Session; subprotocol?: string } | { refuse: Refusal } {
     const read = readHandshake(request, this.#options.admission);
     if ("refuse" in read) return read;
-    if (this.#isDraining) return { refuse: refusal("draining", "This node is closing.") };
     const address = this.#options.addressOf(request);
-    const refuse = this.#caps.refuse(address);
+    const refuse = this.refuse(address);
     if (refuse) return { refuse };
     const { format, credential, autoJoin } = read.handshake;
     const session = new Session(this, this.#options.newId(), format, credential, autoJoin);
@@ -97,12 +106,16 @@ export class Connections implements SessionHost {
       : { accept: session, subprotocol: read.subprotocol };
   }
 
+  /** Refuses whoever comes now, or answers undefined. */
+  refuse(address: string): CodedRefusal | undefined {
+    if (this.#isDraining) return refusal("draining", "This node is closing.");
+    return this.caps.refuse(address);
+  }
+
   open(socket: Socket<Session>): void {
     const session = socket.data;
-    this.#sessions.add(session);
-    this.#caps.opened(addressOf(socket));
-    this.counts.open[session.format.index]! += 1;
-    this.counts.opened[session.format.index]! += 1;
+    this.caps.opened(session.forwardedFor ?? socket.remoteAddress);
+    this.#add(session);
     void session.opened(socket);
   }
 
@@ -133,12 +146,12 @@ export class Connections implements SessionHost {
   }
 
   authenticated(userId: string): void {
-    this.#caps.authenticated(userId);
+    this.caps.authenticated(userId);
   }
 
   async welcome(session: Session): Promise<void> {
     const { hub, nodeId } = this.#options;
-    const topics = session.autoJoin ? this.#joinable(session) : [];
+    const topics = session.autoJoin ? this.joinable(session.userId, session.format) : [];
     const opened = Promise.allSettled(topics.map((topic) => hub.open(topic)));
     await (hub.bridgeIsAlive ? opened : Promise.race([opened, pause(awayPauseMs)]));
     if (session.isOver) return;
@@ -167,9 +180,27 @@ export class Connections implements SessionHost {
     isGreeted = true;
     session.isWelcomed = true;
     for (const value of values) session.send(value);
-    this.#tell("onConnect", () => {
-      return this.#options.application.onConnect?.({ userId: session.userId, sessionId: session.id });
-    });
+    this.#tellOf(session);
+  }
+
+  begun(stream: EventStream): void {
+    const { hub } = this.#options;
+    this.#add(stream);
+    // Who asked before the draining began has not been told of it.
+    if (this.#isDraining) {
+      stream.close("draining");
+      return;
+    }
+    for (const topic of stream.topics) {
+      const since = stream.since(topic);
+      const maxRateHz = hub.namespace(topic).mode === "latest" ? stream.maxRateHz : undefined;
+      const wish = { ...(since && { since }), ...(maxRateHz !== undefined && { maxRateHz }) };
+      hub
+        .subscribe(stream, topic, wish, (joined) => stream.joined(topic, joined))
+        ?.catch((failure: unknown) => this.#failStream(stream, failure));
+    }
+    stream.isWelcomed = true;
+    this.#tellOf(stream);
   }
 
   handle(session: Session, frame: ClientFrame, frameBytes: number): void {
@@ -183,16 +214,17 @@ export class Connections implements SessionHost {
     this.#options.log.error("handler-failed", { error: failure });
   }
 
-  drained(session: Session): void {
+  drained(session: Connection): void {
     this.#options.hub.feeder.drained(session);
   }
 
-  ended(session: Session, code: number, reason: CloseReason | undefined): void {
-    this.#sessions.delete(session);
-    this.#caps.ended(addressOf(session.socket), session.isAuthenticated ? session.userId : undefined);
+  ended(session: Connection, code: number, reason: CloseReason | undefined): void {
+    this.caps.ended(session.remoteAddress, session.isAuthenticated ? session.userId : undefined);
+    // An event stream whose client left before its answer never was among them.
+    if (!this.#sessions.delete(session)) return;
     this.counts.open[session.format.index]! -= 1;
     this.counts.ended[reason ?? (code === abnormalClosure ? "lost" : "client")] += 1;
-    this.#unjoined.delete(session);
+    if (session instanceof Session) this.#unjoined.delete(session);
     this.#options.hub.unsubscribeAll(session);
     if (this.#sessions.size === 0) this.#drain.emptied();
     if (!session.isWelcomed) return;
@@ -230,10 +262,27 @@ export class Connections implements SessionHost {
     return this.#drain.closeAll(exitMs);
   }
 
-  #joinable(session: Session): string[] {
-    return ownTopics(session.userId).filter((topic) => {
-      return session.format.binary || !this.#options.hub.namespace(topic).binary;
+  /** The topics that a user is joined to without asking, as far as a format can carry them. */
+  joinable(userId: string, format: FrameFormat): string[] {
+    return ownTopics(userId).filter((topic) => {
+      return format.binary || !this.#options.hub.namespace(topic).binary;
     });
+  }
+
+  #add(session: Connection): void {
+    this.#sessions.add(session);
+    this.counts.open[session.format.index]! += 1;
+    this.counts.opened[session.format.index]! += 1;
+  }
+
+  #failStream(stream: EventStream, failure: unknown): void {
+    if (!(failure instanceof FanwireError)) this.failed(failure);
+    const internal = () => new FanwireError("internal", "The server failed to do this.");
+    stream.fail(failure instanceof FanwireError ? failure : internal());
+  }
+
+  #tellOf({ userId, id: sessionId }: Connection): void {
+    this.#tell("onConnect", () => this.#options.application.onConnect?.({ userId, sessionId }));
   }
 
   #join(session: Session, topic: string, answer: (joined: Joined) => void): void {
@@ -281,11 +330,6 @@ export class Connections implements SessionHost {
 /** What a topic of mode `latest` has, as the messages a client would have got. */
 function valuesOf(topic: string, { publications = [] }: Joined): MessageFrame[] {
   return publications.map((publication) => messageOf(topic, publication));
-}
-
-/** Whose the connection is, as far as this node believes. */
-function addressOf({ data, remoteAddress }: Socket<Session>): string {
-  return data.forwardedFor ?? remoteAddress;
 }
 
 function announceLate(session: Session, topic: string, joined: Joined): void {

@@ -2,8 +2,8 @@
 // what brought it about, nor of who is still let in.
 
 import type { Limits } from "../config/limits.ts";
-import { closeRules, FanwireError } from "../errors.ts";
-import type { Session } from "./session.ts";
+import { FanwireError } from "../errors.ts";
+import type { Connection } from "./connections.ts";
 
 export type DrainLimits = Pick<Limits, "drainCloseMs" | "drainClosesPerSecond">;
 
@@ -12,21 +12,25 @@ const stepMs = 50;
 const leastReturnMs = 1000;
 
 export class Drain {
-  readonly #sessions: ReadonlySet<Session>;
+  readonly #sessions: ReadonlySet<Connection>;
   readonly #limits: DrainLimits;
-  readonly #leaveTopics: (session: Session) => void;
+  readonly #leaveTopics: (session: Connection) => void;
   /** Who gets nothing new any more and is closed when everything has left for it. */
-  readonly #leaving = new Set<Session>();
+  readonly #leaving = new Set<Connection>();
   #emptied: (() => void) | undefined;
 
-  constructor(sessions: ReadonlySet<Session>, limits: DrainLimits, leaveTopics: (session: Session) => void) {
+  constructor(
+    sessions: ReadonlySet<Connection>,
+    limits: DrainLimits,
+    leaveTopics: (session: Connection) => void,
+  ) {
     this.#sessions = sessions;
     this.#limits = limits;
     this.#leaveTopics = leaveTopics;
   }
 
   /** Throws FanwireError `draining` for whoever is only waited for: what it asked before is answered, and nothing else. */
-  check(session: Session): void {
+  check(session: Connection): void {
     if (this.#leaving.has(session)) throw new FanwireError("draining", "This node is closing.");
   }
 
@@ -57,7 +61,7 @@ export class Drain {
     if (this.#sessions.size > 0) await Promise.race([emptied, deadline]);
   }
 
-  async #dismissAll(sessions: readonly Session[], spreadMs: number): Promise<void> {
+  async #dismissAll(sessions: readonly Connection[], spreadMs: number): Promise<void> {
     let isLate = false;
     const late = setTimeout(() => {
       isLate = true;
@@ -77,7 +81,7 @@ export class Drain {
   }
 
   /** Closes a client that has all it asked for; another one gets nothing new any more, and is waited for. */
-  #dismiss(session: Session): void {
+  #dismiss(session: Connection): void {
     if (session.isOver || (!session.isOwedAnswers && session.socket.bufferedBytes() === 0)) {
       this.#leaving.delete(session);
       session.close("draining");
@@ -88,9 +92,9 @@ export class Drain {
   }
 }
 
-function tell(sessions: readonly Session[], retryAfterMs: number): void {
+function tell(sessions: readonly Connection[], retryAfterMs: number): void {
   for (const session of sessions) {
-    if (session.isWelcomed) session.send({ type: "closing", code: closeRules.draining.code, retryAfterMs });
+    if (session.isWelcomed) session.announce(retryAfterMs);
   }
 }
 

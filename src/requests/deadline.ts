@@ -13,3 +13,14 @@ export function withDeadline<Value>(
     work.then(resolve, reject).finally(() => clearTimeout(timer));
   });
 }
+
+/** Whether work is still not done after this time. Rejects where it fails before. */
+export async function isLaterThan(deadlineMs: number, work: Promise<void>): Promise<boolean> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(true), deadlineMs);
+  });
+  const isLate = await Promise.race([work.then(() => false), late]);
+  clearTimeout(timer);
+  return isLate;
+}

@@ -5,6 +5,8 @@ import type { EngineName } from "../support/engine-host.ts";
 import { abuse } from "./protocol/abuse.ts";
 import { draining } from "./protocol/draining.ts";
 import { endpoints } from "./protocol/endpoints.ts";
+import { eventEnds } from "./protocol/event-ends.ts";
+import { events } from "./protocol/events.ts";
 import { heartbeat } from "./protocol/heartbeat.ts";
 import { keys } from "./protocol/keys.ts";
 import { limits } from "./protocol/limits.ts";
@@ -28,6 +30,8 @@ export function protocolContract(engine: EngineName): void {
   }
   draining(engine);
   endpoints(engine);
+  events(engine);
+  eventEnds(engine);
   metrics(engine);
   keys(engine);
   abuse(engine);

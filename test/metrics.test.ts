@@ -46,9 +46,9 @@ const text = (node: ModelNode) => {
 };
 const scrape = (node: ModelNode) => new Scrape(text(node));
 
-/** What has changed between two scrapes, zeros left out. */
+/** What has changed between two scrapes, zeros and the process's own numbers left out: those change by themselves. */
 function changes(before: Scrape, after: Scrape): Record<string, number> {
-  const timed = /^process_|_seconds/;
+  const timed = /^process_|_seconds|^fanwire_heap_used_bytes/;
   return Object.fromEntries(
     [...after.values]
       .map(([key, value]) => [key, value - before.values.get(key)!] as const)

@@ -1,19 +1,27 @@
-// Markdown tables that are written into README.md, each between two comments; knows nothing of what is in them.
+// Tables and other parts that scripts write into Markdown pages, each between two comments; knows nothing of what is in them.
 
 export const readme = new URL("../README.md", import.meta.url);
 
-/** README's text with a table as it has to be. `name`: what the comments call it. `script`: what writes it. */
-export function replaceTable(
-  text: string,
-  { name, script }: { readonly name: string; readonly script: string },
-  rows: readonly (readonly string[])[],
-): string {
+/** What stands between two comments, and what writes it. */
+interface Part {
+  /** What the comments call it. */
+  readonly name: string;
+  readonly script: string;
+}
+
+/** A page's text with a table as it has to be. */
+export function replaceTable(text: string, part: Part, rows: readonly (readonly string[])[]): string {
+  return replaceBetween(text, part, tableOf(rows));
+}
+
+/** A page's text with something else between the two comments. */
+export function replaceBetween(text: string, { name, script }: Part, content: string): string {
   const begin = `<!-- ${name}: written by \`bun ${script}\` -->`;
   const end = `<!-- /${name} -->`;
   const from = text.indexOf(begin);
   const to = text.indexOf(end);
-  if (from < 0 || to < from) throw new Error(`README.md needs the lines ${begin} and ${end}`);
-  return `${text.slice(0, from + begin.length)}\n${tableOf(rows)}\n${text.slice(to)}`;
+  if (from < 0 || to < from) throw new Error(`the page needs the lines ${begin} and ${end}`);
+  return `${text.slice(0, from + begin.length)}\n${content}\n${text.slice(to)}`;
 }
 
 export function code(text: string): string {

@@ -1,9 +1,12 @@
-// The client as the README and the examples show it: their code is run as it stands.
+// The client as the README, docs/ and the examples show it: their code is run as it stands.
 
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { type CodeBlock, codeBlocks } from "./support/code-blocks.ts";
+import { PageRun } from "./support/page-run.ts";
 import { Process, root } from "./support/process.ts";
 import { ServerProcess } from "./support/server-process.ts";
 
@@ -60,4 +63,52 @@ test("two chat clients hear each other, and end with what was typed last", async
     chat.child.stdin!.end();
     expect(await chat.exit()).toMatchObject({ code: 0, stderr: "" });
   }
+});
+
+const pages = readdirSync(join(root, "docs")).filter((name) => name.endsWith(".md"));
+const blocksOf = (page: string) => codeBlocks(readFileSync(join(root, "docs", page), "utf8"));
+const isBefore = ({ info }: CodeBlock) => info.endsWith(" before");
+
+describe("docs/", () => {
+  test("has these pages, and only what a reader moves away from is not run", () => {
+    expect(pages.sort()).toEqual([
+      "authentication.md",
+      "client.md",
+      "getting-started.md",
+      "modes.md",
+      "moving.md",
+    ]);
+    const left = pages.flatMap((page) =>
+      blocksOf(page)
+        .filter(isBefore)
+        .map(() => page),
+    );
+    expect(left).toEqual(["moving.md", "moving.md"]);
+  });
+
+  test.each(pages)("%s: its blocks do what it says, one after the other", async (page) => {
+    const run = new PageRun();
+    try {
+      for (const block of blocksOf(page).filter((block) => !isBefore(block))) await run.run(block);
+    } finally {
+      await run.end();
+    }
+  });
+
+  test("its TypeScript passes the compiler", () => {
+    const run = new PageRun();
+    const blocks = pages.flatMap(blocksOf).filter(({ info }) => /^ts( listens)?$/.test(info));
+    const names = blocks.map((_, at) => `block-${at}.mts`);
+    for (const [at, { code }] of blocks.entries()) writeFileSync(join(run.folder, names[at]!), code);
+    const flags = ["--noEmit", "--strict", "--module", "nodenext", "--target", "es2022", "--types", "node"];
+    const types = ["--typeRoots", join(root, "node_modules/@types")];
+    const compiler = join(root, "node_modules/typescript/bin/tsc");
+    const { stdout } = spawnSync("node", [compiler, ...flags, ...types, ...names], {
+      cwd: run.folder,
+      encoding: "utf8",
+    });
+    rmSync(run.folder, { recursive: true });
+    expect(blocks.length).toBeGreaterThan(1);
+    expect(stdout).toBe("");
+  });
 });

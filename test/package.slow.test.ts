@@ -81,13 +81,14 @@ test("it holds what is needed to run and to read, and nothing else", () => {
     "dist/client/client.d.ts",
     "dist/client/msgpack.js",
     "dist/console/page/client.js",
+    "docs/getting-started.md",
     "redis/redis.conf",
   ];
   for (const path of [...needed, "README.md", "LICENSE"]) {
     expect(paths).toContain(path);
   }
   const plain =
-    /^(package\.json|[A-Z]+(\.md)?|redis\/redis\.conf|dist\/.*\.(js|d\.ts|js\.map|html|css|svg))$/;
+    /^(package\.json|[A-Z]+(\.md)?|redis\/redis\.conf|docs\/[a-z-]+\.md|dist\/.*\.(js|d\.ts|js\.map|html|css|svg))$/;
   expect(paths.filter((path) => !plain.test(path))).toEqual([]);
 });
 

@@ -5,7 +5,7 @@ import { type Dirent, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 const root = new URL("..", import.meta.url).pathname;
-const ours = ["src", "test", "scripts", "bench", "examples", "haproxy", "operations", ".ci"];
+const ours = ["src", "test", "scripts", "bench", "examples", "haproxy", "operations", "docs", ".ci"];
 
 /** Files of a folder with these endings, as paths from the project's root. */
 function files(folder: string, ending: RegExp): string[] {

@@ -131,6 +131,20 @@ export function streamContract(host: HostInUse): void {
     expect(numbers(text.slice(0, -"after\nthen\n".length))).toEqual(upTo(sent));
   });
 
+  test("the last of what a slow client was sent leaves when it reads, with nothing new behind it", async () => {
+    const reader = await open();
+    reader.pause();
+    let sent = 0;
+    // One chunk in a turn, until the first of which something is held back: behind it nothing waits.
+    while ((await host().run(["streamBuffered", reader.n]))[0] === 0) {
+      await host().run(["streamMany", reader.n, sent, 32, 1_000]);
+      sent += 32;
+      expect(sent).toBeLessThan(50_000);
+    }
+    reader.resume();
+    expect(numbers(await reader.take(`${sent - 1}`.padEnd(999, ".")))).toEqual(upTo(sent));
+  });
+
   test("a stream over the limit is cut, and what came before has no hole", async () => {
     const reader = await open();
     reader.pause();

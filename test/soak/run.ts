@@ -1,14 +1,20 @@
-// Entry of the long tests: `npm run soak -- simulation`, `… mutants`, `… faults`, `… haproxy`.
+// Entry of the long tests: `npm run soak -- simulation`, and the other names below.
 
+import { soakClients } from "./clients.ts";
+import { soakDisconnects } from "./disconnects.ts";
 import { soakFaults, soakHaproxy } from "./faults.ts";
 import { soakMutants } from "./mutants.ts";
 import { soakSimulation } from "./simulation.ts";
+import { soakStorm } from "./storm.ts";
 
 const soaks: Record<string, (words: readonly string[]) => Promise<number>> = {
   simulation: soakSimulation,
   mutants: soakMutants,
   faults: soakFaults,
   haproxy: soakHaproxy,
+  clients: soakClients,
+  storm: soakStorm,
+  disconnects: soakDisconnects,
 };
 
 const [name = "", ...words] = process.argv.slice(2);

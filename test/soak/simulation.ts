@@ -5,13 +5,14 @@
 import { writeResult } from "./result.ts";
 import { runSeeds } from "./seed-process.ts";
 import type { Outcome } from "./seeds.ts";
+import { numbersOf } from "./words.ts";
 
 const progressMs = 60_000;
 const defaults = { seeds: Number.MAX_SAFE_INTEGER, from: 1, minutes: 60, failures: 10, processes: 1 };
 
 /** Answers the exit code: 0 where every promise was kept. */
 export async function soakSimulation(words: readonly string[]): Promise<number> {
-  const { seeds, from, minutes, failures, processes } = read(words);
+  const { seeds, from, minutes, failures, processes } = numbersOf(words, defaults);
   const startedAt = new Date();
   const shares = Array.from({ length: processes }, (_, index) => ({
     ...{ from: from + index, every: processes, minutes, failures },
@@ -52,15 +53,4 @@ function sumOf(outcomes: readonly Outcome[]): Outcome {
   }
   const seeds = outcomes.reduce((sum, outcome) => sum + outcome.seeds, 0);
   return { seeds, failures: outcomes.flatMap((outcome) => outcome.failures), counts };
-}
-
-function read(words: readonly string[]): typeof defaults {
-  const found = { ...defaults };
-  for (let at = 0; at < words.length; at += 2) {
-    const name = words[at]!.replace(/^--/, "") as keyof typeof defaults;
-    const value = Number(words[at + 1]);
-    if (!(name in defaults) || !(value > 0)) throw new Error(`${words[at]} ${words[at + 1]}: no option`);
-    found[name] = value;
-  }
-  return found;
 }

@@ -1,7 +1,8 @@
 // How the client keeps its connection: pauses, close codes, tokens, silence, sleep. In virtual time, with sockets the test holds.
 
 import { describe, expect, test } from "bun:test";
-import { pauseMs } from "../src/client/backoff.ts";
+import { seededRandom } from "../bench/measure/stats.ts";
+import { comebackMs, pauseMs } from "../src/client/backoff.ts";
 import { comebackAfter } from "../src/client/close-codes.ts";
 import { closeRules } from "../src/errors.ts";
 import { Stage } from "./support/client-stage.ts";
@@ -12,11 +13,34 @@ const foundNetwork = () => (globalThis as unknown as EventTarget).dispatchEvent(
 const pauseOf = ({ state }: Stage) => (state.state === "waiting" ? state.retryInMs : undefined);
 
 describe("backing off", () => {
-  test("is full jitter: an early first try, then a bound that doubles up to 30 s", () => {
-    const bounds = [0, 1, 2, 3, 4, 5, 6, 7, 100].map((failures) => pauseMs(failures, () => 1));
-    expect(bounds).toEqual([100, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000]);
-    expect(pauseMs(3, () => 0)).toBe(0);
+  test("is full jitter: an early first try, then a bound that grows up to 30 s", () => {
+    const bounds = [0, 1, 2, 3, 16, 17, 100].map((failures) => comebackMs(failures, () => 1));
+    expect(bounds).toEqual([100, 140, 196, 274, 21_780, 30_000, 30_000]);
+    expect(comebackMs(3, () => 0)).toBe(0);
+    expect(comebackMs(3, () => 0.5)).toBe(137);
+  });
+
+  test("doubles a longer pause where the server asked for patience", () => {
+    const bounds = [1, 2, 3, 4, 5, 6, 100].map((refusals) => pauseMs(refusals, () => 1));
+    expect(bounds).toEqual([1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]);
     expect(pauseMs(3, () => 0.25)).toBe(1_000);
+  });
+
+  test("after an outage of up to 2 s, 99 % of what is published arrives less than a second after its end", () => {
+    const random = seededRandom(1);
+    const everyMs = 15_000;
+    const cuts = 20_000;
+    let lateMs = 0;
+    for (let cut = 0; cut < cuts; cut += 1) {
+      const awayMs = random() * 2_000;
+      let backMs = 0;
+      for (let failures = 0; failures === 0 || backMs < awayMs; failures += 1) {
+        backMs += comebackMs(failures, random);
+      }
+      // What was published in the outage is late by all of the rest, and what came after its end by less.
+      if (backMs - awayMs > 1_000) lateMs += backMs - 1_000;
+    }
+    expect(lateMs / (cuts * everyMs)).toBeLessThan(0.01);
   });
 
   test("goes on until a connection was stable, and begins anew after one that was", async () => {
@@ -35,7 +59,7 @@ describe("backing off", () => {
     await stage.clock.advance(5_000);
     stage.socket.end(1006);
     pauses.push(pauseOf(stage));
-    expect(pauses).toEqual([100, 1_000, 2_000, 4_000, 100]);
+    expect(pauses).toEqual([100, 140, 196, 274, 100]);
   });
 
   test("ends at once when the application asks for a connection, and does not count that as a new start", async () => {
@@ -46,7 +70,19 @@ describe("backing off", () => {
     }
     expect(stage.sockets).toHaveLength(5);
     stage.socket.end(1006);
-    expect(pauseOf(stage)).toBe(8_000);
+    expect(pauseOf(stage)).toBe(384);
+  });
+
+  test("does not wait for a close event where a connection did not come about: Node.js 22 has none", async () => {
+    const stage = new Stage();
+    stage.socket.fail();
+    expect(stage.state).toMatchObject({ state: "waiting", code: 1006, reason: "" });
+    await stage.back();
+    // Of a connection that there was, the close event says more.
+    stage.socket.fail();
+    expect(stage.state.state).toBe("connected");
+    stage.socket.end(4000, "disconnected");
+    expect(stage.state).toEqual({ state: "closed", code: 4000, reason: "disconnected" });
   });
 
   test("follows a server that never greets", async () => {
@@ -141,7 +177,7 @@ describe("close codes", () => {
       stage.socket.end(1008, "unauthorized");
       await stage.back();
       stage.socket.end(1006);
-      await stage.clock.advance(30_000);
+      await stage.clock.advance(pauseOf(stage)!);
     }
     expect(stage.state.state).toBe("connecting");
   });

@@ -48,7 +48,8 @@ afterAll(async () => {
 function input(): ConformanceInput {
   runs += 1;
   const userId = `user-${runs}`;
-  return { url: `ws://127.0.0.1:${proxy.port}/ws`, token: tokenFor(userId), topic: `room:${userId}` };
+  const url = `ws://127.0.0.1:${proxy.port}/ws`;
+  return { url, deadUrl: `${url}/none`, token: tokenFor(userId), topic: `room:${userId}` };
 }
 
 function judge(seen: unknown, { topic }: ConformanceInput): void {
@@ -74,6 +75,7 @@ function judge(seen: unknown, { topic }: ConformanceInput): void {
     states: expect.arrayContaining(["connected", "waiting", "connecting", "closed"]),
     afterClose: "closed",
     stranger: [1008, "unauthorized"],
+    lost: [1006, expect.not.stringContaining("timeout")],
   });
 }
 

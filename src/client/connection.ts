@@ -8,7 +8,7 @@ import type {
   PongFrame,
   ServerFrame,
 } from "../wire/frames.ts";
-import { pauseMs } from "./backoff.ts";
+import { comebackMs, pauseMs } from "./backoff.ts";
 import { comebackAfter } from "./close-codes.ts";
 import { type Environment, onOnline } from "./environment.ts";
 import type { ClientFormat } from "./format.ts";
@@ -240,7 +240,7 @@ export class Connection {
   /** Undefined: the client stays away. */
   #pauseAfter(code: number): number | undefined {
     const { random } = this.#environment;
-    const early = pauseMs(this.#failures, random);
+    const early = comebackMs(this.#failures, random);
     const hasNewToken = this.#refresh !== undefined;
     const rule = this.#announcedMs === undefined ? comebackAfter(code) : "announced";
     if (rule === "never") return undefined;

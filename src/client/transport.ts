@@ -39,8 +39,11 @@ export class Transport {
     this.#socket.binaryType = "arraybuffer";
     this.#socket.onmessage = ({ data }) => this.#receive(data);
     this.#socket.onclose = ({ code, reason }) => this.#end(code, reason);
-    // What is wrong the close event says, as far as browsers let scripts know; some runtimes throw where nobody listens.
-    this.#socket.onerror = () => undefined;
+    // What is wrong the close event says, as far as browsers let scripts know. But Node.js 22 has none for a connection that did not
+    // come about, and nobody is to wait for the deadline of a try that has failed.
+    this.#socket.onerror = () => {
+      if (!this.#heartbeat) this.#end(1006, "");
+    };
   }
 
   /** Bytes that wait for the network. */

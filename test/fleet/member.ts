@@ -34,7 +34,7 @@ export interface Outage {
   backAtMs?: number;
 }
 
-/** A delivery that was late: when it was published and when it came, in Unix milliseconds. */
+/** A delivery that was late: when the server took the publication and when it came, in Unix milliseconds of one machine. */
 export type Late = readonly [publishedAtMs: number, cameAtMs: number];
 
 export interface MemberReport {
@@ -51,7 +51,6 @@ export interface MemberReport {
 interface Data {
   readonly name: string;
   readonly number: number;
-  readonly atMs: number;
 }
 
 interface Followed {
@@ -108,7 +107,7 @@ export class Member {
   ): Promise<Position | undefined> {
     this.#published += 1;
     const number = this.#published;
-    const data: Data = { name: this.#plan.name, number, atMs: Date.now() };
+    const data: Data = { name: this.#plan.name, number };
     try {
       const position = (await this.client.publish(topic, data))!;
       this.#acknowledged.push([number, `${topic} ${position.epoch}:${position.offset}`]);
@@ -147,7 +146,7 @@ export class Member {
   #follow(topic: string): void {
     const notes = new Notes();
     const listening = this.client.subscribe(topic, {
-      onMessage: ({ data }) => this.#message(topic, data as Data),
+      onMessage: ({ data, timestamp }) => this.#message(topic, data as Data, timestamp),
       onReset: (reset) => notes.reset(reset),
       onSubscribed: ({ position }) => {
         notes.subscribed(position!);
@@ -160,13 +159,13 @@ export class Member {
     this.#followed.set(topic, followed);
   }
 
-  #message(topic: string, { name, number, atMs }: Data): void {
+  #message(topic: string, { name, number }: Data, timestamp: number): void {
     const { listening, notes } = this.#followed.get(topic)!;
     const { epoch, offset } = listening.position!;
     this.#deliveries += 1;
     notes.message({ epoch, offset });
     const now = Date.now();
-    if (now - atMs >= lateMs) this.#late.push([atMs, now]);
+    if (now - timestamp >= lateMs) this.#late.push([timestamp, now]);
     const places = this.#ledger.seen.get(topic) ?? new Map<string, string>();
     this.#ledger.seen.set(topic, places);
     const [place, publication] = [`${epoch}:${offset}`, `${name} ${number}`];

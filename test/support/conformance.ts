@@ -4,6 +4,8 @@ import type { Client, ClientFormat, createClient, Message } from "../../src/clie
 
 export interface ConformanceInput {
   readonly url: string;
+  /** Where no connection comes about. */
+  readonly deadUrl: string;
   readonly token: string;
   /** Names that nobody else uses. */
   readonly topic: string;
@@ -15,7 +17,7 @@ export interface ConformanceInput {
  */
 export async function conform(
   create: typeof createClient,
-  { url, token, topic }: ConformanceInput,
+  { url, deadUrl, token, topic }: ConformanceInput,
   format?: ClientFormat,
 ): Promise<object> {
   const options = { token: () => Promise.resolve(token), ...(format && { format }) };
@@ -111,5 +113,10 @@ export async function conform(
     stranger.on("state", (state) => state.state === "closed" && resolve([state.code, state.reason]));
   });
   seen.stranger = await closed;
+  const lost = create(deadUrl, options);
+  seen.lost = await new Promise((resolve) => {
+    lost.on("state", (state) => state.state === "waiting" && resolve([state.code, state.reason]));
+  });
+  lost.close();
   return seen;
 }

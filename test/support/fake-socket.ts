@@ -33,6 +33,11 @@ export class FakeSocket implements WebSocketLike {
     this.onmessage?.({ data: JSON.stringify(frame) });
   }
 
+  /** Something is wrong; what, no script is told. */
+  fail(): void {
+    this.onerror?.({});
+  }
+
   /** The server, or the network, ends it. */
   end(code: number, reason = ""): void {
     this.onclose?.({ code, reason });

@@ -1,4 +1,4 @@
-// Real clients on Bun, Node.js 22 and Deno while nodes and Redis die, sleep and come back; minutes of it: `npm run soak -- clients`.
+// Real clients in Bun, Node.js 22, Deno and Chromium while nodes and Redis die, sleep and come back; minutes of it: `npm run soak -- clients`.
 
 import { expect, test } from "bun:test";
 import { runOrdeal } from "./fleet/ordeal.ts";
@@ -10,8 +10,8 @@ test(
   "whatever dies, sleeps and comes back, clients lose nothing, get nothing twice, and see one order",
   async () => {
     const say = () => undefined;
-    const plan = { clients: 45, durationMs: 12_000, longestMs: 1_500, publishEveryMs: 500, seed: 1, say };
-    const result = await runOrdeal({ ...plan, runtimes: ["Bun", "Node.js 22", "Deno"] });
+    const plan = { clients: 60, durationMs: 12_000, longestMs: 1_500, publishEveryMs: 500, seed: 1, say };
+    const result = await runOrdeal({ ...plan, runtimes: ["Bun", "Node.js 22", "Deno", "Chromium"] });
     console.log(described(result));
     expect(result.broken).toEqual([]);
     expect(result.acknowledged).toBeGreaterThan(500);

@@ -25,6 +25,8 @@ export class BrowserCrew implements Crew {
     const files: Record<string, string> = { "/group.js": group, "/client.js": client };
     const browser = await launchBrowser();
     const { page } = await openPage(browser);
+    // To the browser a document that came from nowhere is no part of this machine.
+    await page.context().grantPermissions(["local-network-access"], { origin: pageOrigin });
     await page.route(`${pageOrigin}/**`, (route) => {
       const script = files[new URL(route.request().url()).pathname];
       return script === undefined

@@ -57,7 +57,15 @@ export async function soakDisconnects(words: readonly string[]): Promise<number>
     "latency beyond the time away": `${p99Ms <= 100 ? "≤ 100" : p99Ms} ms at p99, ${late.at(-1) ?? 0} ms at most`,
   };
   console.log(told(rows, broken));
-  writeResult("disconnects", startedAt, { minutes, clients, seed, ...judgement, cuts: ways.cuts, p99Ms, broken });
+  writeResult("disconnects", startedAt, {
+    minutes,
+    clients,
+    seed,
+    ...judgement,
+    cuts: ways.cuts,
+    p99Ms,
+    broken,
+  });
   return broken.length === 0 ? 0 : 1;
 }
 

@@ -8,8 +8,7 @@ export function numbersOf<Name extends string>(
   for (let at = 0; at < words.length; at += 2) {
     const name = words[at]!.replace(/^--/, "") as Name;
     const value = Number(words[at + 1]);
-    if (!(name in defaults) || !(value > 0))
-      throw new Error(`${words[at]} ${words[at + 1]}: no option`);
+    if (!(name in defaults) || !(value > 0)) throw new Error(`${words[at]} ${words[at + 1]}: no option`);
     found[name] = value;
   }
   return found;

@@ -10,8 +10,9 @@ import type { WindowResult } from "../bench/client/window.ts";
 import { sharedClockOffsetNs } from "../bench/measure/clock.ts";
 import { createHistogram, decode, encode } from "../bench/measure/histogram.ts";
 import { pairsOf } from "../bench/scenarios/cross.ts";
-import { arms, bareBytesOf, type CpuWindow } from "../bench/scenarios/cross-cpu.ts";
-import { costsOf, windowFlags as cpuFlags } from "../bench/scenarios/cross-cpu-report.ts";
+import { bareBytesOf, type CpuWindow } from "../bench/scenarios/cross-cpu.ts";
+import { windowFlags as cpuFlags } from "../bench/scenarios/cross-cpu-flags.ts";
+import { costsOf } from "../bench/scenarios/cross-cpu-report.ts";
 import { excessUs } from "../bench/scenarios/cross-report.ts";
 import { enginesOf, type NodesRun, sizeOf } from "../bench/scenarios/nodes.ts";
 import { faultsOf, flagsOf } from "../bench/scenarios/nodes-report.ts";
@@ -145,7 +146,7 @@ describe("cross-cpu", () => {
   const window: CpuWindow = {
     ...{ arm: "stream", round: 1, wanted: 1000, accepted: 1000, received: 1000, lost: 0, disordered: 0 },
     ...{ unexpected: 0, publishingNs: 5e6, receivingNs: 4e6, redisNs: 1e6, foreignNs: 0, stealNs: 0 },
-    ...{ wallNs: 20e6, messagesPerTurn: 1 },
+    ...{ wallNs: 20e6, messagesPerTurn: 1, messagesWanted: 1 },
   };
 
   test("a publication costs what its node used, by those that were accepted", () => {
@@ -166,7 +167,7 @@ describe("cross-cpu", () => {
     expect(names({ foreignNs: 3e6 })).toEqual(["foreign-load"]);
     expect(names({ stealNs: 0.3e6 })).toEqual(["steal"]);
     expect(names({ messagesPerTurn: 0.85 })).toEqual(["other-batches"]);
-    expect(names({ arm: arms[4]!.name, messagesPerTurn: 50 })).toEqual([]);
+    expect(names({ messagesWanted: 50, messagesPerTurn: 50 })).toEqual([]);
   });
 
   test("a subscriber's tally knows doubles, late ones and what is missing", () => {

@@ -2,9 +2,10 @@
 
 import { type Claim, describeClaim, describeFlags, number, type Part, table } from "../measure/report.ts";
 import { type Interval, judge, median, medianInterval, seededRandom } from "../measure/stats.ts";
-import { comparisonFlags, type Flag } from "../measure/validity.ts";
+import { comparisonFlags } from "../measure/validity.ts";
 import type { RunSettings } from "../settings.ts";
 import { arms, type CpuArm, type CpuWindow, type CrossCpuComparison, perTurn } from "./cross-cpu.ts";
+import { windowFlags } from "./cross-cpu-flags.ts";
 
 /** The performance contract: µs of CPU per publication, of each node. */
 const boundsUs = { volatile: 4, stream: 6.7 } as const;
@@ -12,15 +13,16 @@ const boundsUs = { volatile: 4, stream: 6.7 } as const;
 type Side = "publishing" | "receiving" | "redis";
 
 export function reportCrossCpu(comparison: CrossCpuComparison, settings: RunSettings): Part {
-  const { engine, plan, windows, profiles, redisVersion } = comparison;
+  const { engine, plan, windows, repeated, profiles, redisVersion } = comparison;
   const title = `cross-cpu · ${engine}`;
-  const flags = [
-    ...comparisonFlags({ rounds: plan.rounds, quick: settings.quick }),
-    ...windows.flatMap(windowFlags),
-  ];
+  const common = comparisonFlags({ rounds: plan.rounds, quick: settings.quick });
+  const flags = [...common, ...windows.flatMap(windowFlags)];
+  // What disturbed another arm's window is no reason to distrust this one's.
+  const isRefused = (arm: string) =>
+    common.length > 0 || windows.some((window) => window.arm === arm && windowFlags(window).length > 0);
   const present = arms.filter(({ name }) => windows.some(({ arm }) => arm === name));
   const claims = present.flatMap((arm) =>
-    arm.mode === "bare" || arm.spread > 1 ? [] : claimsOf(title, arm, windows, settings, flags.length > 0),
+    arm.mode === "bare" || arm.spread > 1 ? [] : claimsOf(title, arm, windows, settings, isRefused(arm.name)),
   );
   const rate = number((perTurn * plan.turnsPerSecond) / 1000, 0);
   const text = [
@@ -28,6 +30,7 @@ export function reportCrossCpu(comparison: CrossCpuComparison, settings: RunSett
     `${perTurn} publications a turn, mostly ${rate} k/s; µs of CPU per publication [95 %]`,
     costTable(present, windows, settings),
     ...claims.map(describeClaim),
+    ...(repeated > 0 ? [`${repeated} windows were disturbed and measured again`] : []),
     ...describeFlags(flags),
     ...profiles.flatMap(({ arm, node, rows }) => [
       "",
@@ -38,7 +41,7 @@ export function reportCrossCpu(comparison: CrossCpuComparison, settings: RunSett
       ),
     ]),
   ].join("\n");
-  return { claims, text, record: { engine, redisVersion, claims, flags, windows, profiles } };
+  return { claims, text, record: { engine, redisVersion, claims, flags, windows, repeated, profiles } };
 }
 
 /** µs per publication, round by round. */
@@ -87,42 +90,3 @@ function costTable(present: readonly CpuArm[], windows: readonly CpuWindow[], se
 
 const figureText = ({ low, mid, high }: Interval): string =>
   `${number(mid, 2)} [${number(low, 2)}, ${number(high, 2)}]`;
-
-/** More than these shares of a core are a reason to distrust a window. */
-const foreignShare = 0.1;
-const stealShare = 0.01;
-const fullShare = 0.8;
-
-export function windowFlags(window: CpuWindow): Flag[] {
-  const { arm, wanted, accepted, received, lost, disordered, wallNs } = window;
-  const flags: Flag[] = [];
-  const add = (name: string, detail: string, disturbance = false) =>
-    flags.push({ name, detail: `${arm}: ${detail}`, refuses: "everything", disturbance });
-  const share = (ns: number) => `${number((ns / wallNs) * 100)} % of a core`;
-  if (accepted < wanted) add("underachieved", `${accepted} of ${wanted} publications were accepted`);
-  if (received > wanted) add("too-many-received", `${received} received of ${wanted}`);
-  if (lost > 0 || received < wanted)
-    add("lost", `${Math.max(lost, wanted - received)} of ${wanted} are missing`);
-  if (disordered > 0) add("disordered", `${disordered} doubles or late ones`);
-  if (window.unexpected > 0) add("unexpected-frames", `${window.unexpected} frames were no publication`);
-  if (window.publishingNs + window.redisNs > fullShare * wallNs) {
-    add(
-      "server-saturated",
-      `publishing node and Redis took ${share(window.publishingNs + window.redisNs)}`,
-      true,
-    );
-  }
-  if (window.receivingNs > fullShare * wallNs) {
-    add("server-saturated", `the receiving node took ${share(window.receivingNs)}`, true);
-  }
-  if (window.foreignNs > foreignShare * wallNs) {
-    add("foreign-load", `other processes used ${share(window.foreignNs)}`, true);
-  }
-  if (window.stealNs > stealShare * wallNs)
-    add("steal", `the hypervisor took ${share(window.stealNs)}`, true);
-  const expected = arms.find(({ name }) => name === arm)?.spread ?? 1;
-  if (Math.abs(window.messagesPerTurn / expected - 1) > 0.1) {
-    add("other-batches", `${number(window.messagesPerTurn, 2)} messages a turn, not ${expected}`);
-  }
-  return flags;
-}

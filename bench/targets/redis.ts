@@ -30,7 +30,9 @@ export interface RedisProcess {
 export async function startRedis(core: number = cores.server): Promise<RedisProcess> {
   const folder = mkdtempSync(join(tmpdir(), "fanwire-bench-redis-"));
   const port = await freePort();
-  const directives = ["redis/redis.conf", "--port", String(port), "--dir", folder];
+  // Rewriting its file, which a benchmark's writes would set off every few seconds, takes Redis a process and a core.
+  const quiet = ["--auto-aof-rewrite-percentage", "0"];
+  const directives = ["redis/redis.conf", "--port", String(port), "--dir", folder, ...quiet];
   const child = spawn("taskset", ["-c", String(core), "redis-server", ...directives], {
     cwd: root,
     stdio: ["ignore", "pipe", "inherit"],

@@ -5,7 +5,8 @@ import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { ConfigError, describeOptions, loadOptions, type Options } from "./config/config.ts";
 import { createLog, type Log } from "./log.ts";
-import { type Server, startNode } from "./server.ts";
+import { startNode } from "./node.ts";
+import type { Server } from "./server.ts";
 import { version } from "./version.ts";
 
 /** One keystroke may arrive twice: from the terminal, and passed on by npm. */

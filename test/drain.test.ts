@@ -6,7 +6,7 @@ import { Drain, type DrainLimits } from "../src/connections/drain.ts";
 import type { Session } from "../src/connections/session.ts";
 import { createBunEngine } from "../src/engine/bun.ts";
 import type { CreateEngine } from "../src/engine/engine.ts";
-import { Node } from "../src/server.ts";
+import { Node } from "../src/node.ts";
 import { log } from "./support/in-process.ts";
 
 class Client {

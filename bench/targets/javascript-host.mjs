@@ -5,7 +5,7 @@ import { createInterface } from "node:readline";
 
 const onBun = process.versions.bun !== undefined;
 const load = (name) => import(onBun ? `../../src/${name}.ts` : `../../dist/${name}.js`);
-const { Node } = await load("server");
+const { Node } = await load("node");
 const { resolveOptions } = await load("config/config");
 const { createLog } = await load("log");
 const createEngine = onBun

@@ -58,7 +58,14 @@ export class StreamReader {
 
   /** Takes the body up to and with these words. */
   async take(words: string): Promise<string> {
-    await this.#until(() => this.#text.includes(words) || this.#isClosed || this.#hasEnded, words);
+    // What was looked through already is not again, whenever more comes: it may be megabytes.
+    let looked = 0;
+    const isThere = () => {
+      const isFound = this.#text.indexOf(words, looked) >= 0;
+      looked = Math.max(0, this.#text.length - words.length);
+      return isFound || this.#isClosed || this.#hasEnded;
+    };
+    await this.#until(isThere, words);
     const at = this.#text.indexOf(words);
     if (at < 0) throw new Error(`the answer ended before ${words}: ${this.#text.slice(-300)}`);
     const taken = this.#text.slice(0, at + words.length);

@@ -1,4 +1,5 @@
-// Entry of the benchmarks: `bun bench/run.ts fanout`. It is the load generator too, on a core of its own.
+// Entry of the benchmarks: `bun bench/run.ts` is the suite, `bun bench/run.ts fanout` one of those that hold our own contract
+// against the bare engine. There it is the load generator too, on a core of its own.
 
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
@@ -29,6 +30,8 @@ import { reportSlow } from "./scenarios/slow-report.ts";
 import { ticker, tickerPlanOf } from "./scenarios/ticker.ts";
 import { reportTicker } from "./scenarios/ticker-report.ts";
 import { parseSettings, type RunSettings, UsageError, usage } from "./settings.ts";
+import { runSuite } from "./suite/main.ts";
+import { isOfSuite, suiteUsage } from "./suite/settings.ts";
 import { build, cores } from "./targets/servers.ts";
 
 interface Scenario {
@@ -73,7 +76,13 @@ function pinSelf(): void {
   });
 }
 
+/** Without a benchmark's name it is the suite that is meant. */
 async function main(): Promise<number> {
+  const args = process.argv.slice(2);
+  return isOfSuite(args[0]) ? runSuite(args) : runBenchmark();
+}
+
+async function runBenchmark(): Promise<number> {
   const { scenario: name, settings } = parseSettings(process.argv.slice(2));
   const chosen = scenarios[name];
   if (chosen === undefined) throw new UsageError(`${name}: no such benchmark`);
@@ -115,6 +124,6 @@ try {
 } catch (error) {
   const isUsage =
     error instanceof UsageError || (error as { code?: string }).code?.startsWith("ERR_PARSE_ARGS");
-  console.error(isUsage ? `${(error as Error).message}\n\n${usage}` : error);
+  console.error(isUsage ? `${(error as Error).message}\n\n${suiteUsage}\n\n${usage}` : error);
   process.exit(isUsage ? 64 : 70);
 }

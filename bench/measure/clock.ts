@@ -3,6 +3,7 @@
 import { dlopen, ptr } from "bun:ffi";
 
 const monotonic = 1;
+const absolute = 1;
 const tries = 1000;
 
 /**
@@ -23,4 +24,32 @@ export function sharedClockOffsetNs(): number {
   }
   close();
   return least;
+}
+
+/** Nanoseconds of the shared clock. */
+export type Clock = () => number;
+
+export function sharedClock(): Clock {
+  const offset = sharedClockOffsetNs();
+  return () => Bun.nanoseconds() + offset;
+}
+
+/**
+ * Makes a function that stops this whole process until a time of the shared clock. Unlike turning the event loop it leaves
+ * the core to others, and unlike a timer, which is good to a millisecond, it is good to some ten microseconds.
+ */
+export function blockingSleep(): (untilNs: number) => void {
+  const { symbols } = dlopen("libc.so.6", {
+    clock_nanosleep: { args: ["i32", "i32", "ptr", "ptr"], returns: "i32" },
+    prctl: { args: ["i32", "u64", "u64", "u64", "u64"], returns: "i32" },
+  });
+  const setTimerSlack = 29;
+  symbols.prctl(setTimerSlack, 1, 0, 0, 0);
+  const time = new BigInt64Array(2);
+  const address = ptr(time);
+  return (untilNs) => {
+    time[0] = BigInt(Math.floor(untilNs / 1e9));
+    time[1] = BigInt(Math.floor(untilNs % 1e9));
+    symbols.clock_nanosleep(monotonic, absolute, address, null);
+  };
 }

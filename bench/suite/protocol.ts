@@ -23,6 +23,14 @@ export interface Greeting {
   heard(buffer: Buffer, start: number, end: number): readonly Buffer[] | "ready";
 }
 
+/** What a member knows of its place in its topics, over all of its connections. */
+export interface Recovery {
+  /** Every server frame of the ready connection. */
+  heard(buffer: Buffer, start: number, end: number): void;
+  /** Finds publications that the greeting's frames brought, as `read` does. */
+  readonly missed: Protocol["read"];
+}
+
 /** Hears of publications inside server frames. */
 export interface Sink {
   /** `at`: where in the buffer the payload's mark (`payloadMark`) is. Called once for each publication, in their order. */
@@ -36,8 +44,13 @@ export interface Protocol {
   readonly subprotocol?: string;
   /** Further headers of the upgrade. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** Absent answer: the connection is ready as soon as the upgrade is through. */
-  greeting(member: Member): Greeting | undefined;
+  /**
+   * Absent answer: the connection is ready as soon as the upgrade is through. `recovery`: what a former connection of the same
+   * member remembers; the greeting asks for what was missed since.
+   */
+  greeting(member: Member, recovery?: Recovery): Greeting | undefined;
+  /** Made once per member where connections are cut and come back. Absent: what was missed stays missed. */
+  recovery?(): Recovery;
   /**
    * The whole client frame (`maskedFrame` of client/frames.ts: mask zero) that publishes `payload` to the topic. It must hold the payload
    * verbatim, mark included, because the generator keeps the frame and writes new digits over the old ones. It must ask for

@@ -94,8 +94,8 @@ export function differenceOf(before: RedisCounts, after: RedisCounts, own = noth
   };
 }
 
-/** Redis cannot be told to choose one itself. */
-function freePort(): Promise<number> {
+/** A port that nobody has now: Redis and HAProxy cannot be told to choose one themselves. */
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.once("error", reject);

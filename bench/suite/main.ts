@@ -1,0 +1,84 @@
+// `npm run bench` without a benchmark's name: measures a plan, prints a table and verdicts, and writes the result.
+
+import { execFileSync } from "node:child_process";
+import { join } from "node:path";
+import { machineFacts } from "../measure/machine.ts";
+import { exitCode, writeResult } from "../measure/report.ts";
+import { UsageError } from "../settings.ts";
+import { build, cores } from "../targets/servers.ts";
+import { type Plan, planOf } from "./plans.ts";
+import type { Run, SuiteResult } from "./result.ts";
+import { runPlan } from "./runner.ts";
+import { parseSuiteSettings, type SuiteSettings } from "./settings.ts";
+import { summaryOf } from "./summary.ts";
+import type { Target } from "./target.ts";
+import { targets as allTargets } from "./targets/all.ts";
+import { verdictsOf } from "./verdicts.ts";
+
+/** Before any process of the generator is started: they inherit it. */
+function pinSelf(): void {
+  const command = ["-a", "-c", "-p", String(cores.generator), String(process.pid)];
+  execFileSync("taskset", command, { stdio: "ignore" });
+}
+
+function chosenPlan({ plan: name, scenarios, rounds }: SuiteSettings): Plan {
+  const plan = planOf(name);
+  const known = new Set(plan.steps.flatMap(({ scenario, name }) => [scenario, name]));
+  const stranger = scenarios.find((one) => !known.has(one));
+  if (stranger !== undefined) {
+    throw new UsageError(`--scenario ${stranger}: not one of ${[...known].join("; ")}`);
+  }
+  const isWanted = (one: { scenario: string; name: string }) =>
+    scenarios.length === 0 || scenarios.includes(one.scenario) || scenarios.includes(one.name);
+  return { rounds: rounds ?? plan.rounds, steps: plan.steps.filter(isWanted) };
+}
+
+async function chosenTargets({ targets: names }: SuiteSettings) {
+  const stranger = names.find((name) => !allTargets.some((target) => target.name === name));
+  if (stranger !== undefined) {
+    const known = allTargets.map(({ name }) => name).join(", ");
+    throw new UsageError(`--target ${stranger}: not one of ${known}`);
+  }
+  const wanted = allTargets.filter(({ name }) => names.length === 0 || names.includes(name));
+  const available: Target[] = [];
+  const unavailable: Record<string, string> = {};
+  for (const target of wanted) {
+    const reason = await target.unavailable();
+    if (reason === undefined) available.push(target);
+    else unavailable[target.name] = reason;
+  }
+  return { available, unavailable };
+}
+
+/** Answers the process's exit code. */
+export async function runSuite(args: readonly string[]): Promise<number> {
+  const settings = parseSuiteSettings(args);
+  const plan = chosenPlan(settings);
+  const say = (line: string) => (settings.json ? console.error(line) : console.log(line));
+  const { available, unavailable } = await chosenTargets(settings);
+  for (const [name, reason] of Object.entries(unavailable)) say(`${name} is left out: ${reason}`);
+  if (available.some(({ name }) => name === "fanwire-uws")) build();
+  pinSelf();
+  const startedAt = new Date();
+  const machine = machineFacts();
+  const { cpu, kernel } = machine;
+  say(`${settings.plan}, seed ${settings.seed}, commit ${machine.commit.slice(0, 12)}, ${cpu}, ${kernel}`);
+  const runs: Run[] = [];
+  for await (const run of runPlan({ plan, targets: available, seed: settings.seed, say })) runs.push(run);
+  const result: SuiteResult = {
+    ...{ schema: 2, kind: "suite", startedAt: startedAt.toISOString(), endedAt: new Date().toISOString() },
+    ...{ command: args, seed: settings.seed, plan: settings.plan, machine, unavailable, runs },
+  };
+  const file = settings.out ?? defaultFile(settings, startedAt);
+  writeResult(file, result);
+  const claims = verdictsOf(result);
+  if (settings.json) console.log(JSON.stringify(result));
+  else say(`\n${summaryOf(result, claims)}`);
+  say(`\nwritten to ${file}`);
+  return settings.plan === "smoke" ? 0 : exitCode(claims, settings.plan === "quick");
+}
+
+function defaultFile({ plan }: SuiteSettings, startedAt: Date): string {
+  const name = `suite-${startedAt.toISOString().replaceAll(/[:.]/g, "-")}.json`;
+  return join(import.meta.dirname, "../results", plan === "full" ? "" : "quick", name);
+}

@@ -1,0 +1,20 @@
+// What a plan is made of: something to measure of one target that runs. Knows no order and no rounds.
+
+import type { Bench } from "../measure.ts";
+import type { Run } from "../result.ts";
+import type { Deployment, Target } from "../target.ts";
+import type { Workload } from "../workload.ts";
+
+export interface Step {
+  /** As `--scenario` takes it, with `name`: either chooses it. */
+  readonly scenario: Run["scenario"];
+  /** Of the shape or the point, as tables have it. */
+  readonly name: string;
+  readonly deployment: Deployment;
+  readonly workload: Workload;
+  /** Default: every target that supports deployment and workload. */
+  readonly only?: (target: Target) => boolean;
+  /** Whether it needs processes that did nothing before. */
+  readonly wantsFresh?: boolean;
+  run(bench: Bench): Promise<readonly Run[]>;
+}

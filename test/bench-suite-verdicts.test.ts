@@ -1,0 +1,121 @@
+// What the suite concludes from a result: verdicts over rounds, timelines of restless connections, its command line.
+
+import { describe, expect, test } from "bun:test";
+import { createHistogram, encode } from "../bench/measure/histogram.ts";
+import type { Run, SuiteResult } from "../bench/suite/result.ts";
+import { isOfSuite, parseSuiteSettings } from "../bench/suite/settings.ts";
+import { summaryOf } from "../bench/suite/summary.ts";
+import { oneNode } from "../bench/suite/target.ts";
+import { timelineOf } from "../bench/suite/timeline.ts";
+import { bestPoint, verdictsOf } from "../bench/suite/verdicts.ts";
+
+const empty = encode(createHistogram());
+
+function runOf(name: string, round: number, cpuNsPerDelivery: number, rest: Partial<Run> = {}): Run {
+  return {
+    scenario: "cpu",
+    target: { name, kind: "ours", deployment: oneNode, versions: {}, settings: {} },
+    workload: {
+      ...{ name: "fanout", mode: "volatile", connections: 10, topics: 1, publishers: 1 },
+      spec: { kind: "fanout", mode: "volatile" },
+    },
+    round,
+    seed: 1,
+    startedAt: "",
+    offered: { publicationsPerSecond: 10, deliveriesPerSecond: 100 },
+    achieved: { publicationsPerSecond: 10, deliveriesPerSecond: 100 },
+    ...{ elapsedMs: 1000, durationMs: 1000, publicationsPerBurst: 1, framesPerChunk: 1 },
+    ...{ bytesPerDelivery: 100, publications: 10, deliveries: 1000, expectedDeliveries: 1000 },
+    cpuNs: { node: cpuNsPerDelivery * 1000, redis: 0, haproxy: 0, generator: 0 },
+    rssBytes: { node: 1e8, redis: 0, haproxy: 0 },
+    ...{ wallNs: 1e9, idleCpuNsPerSecond: 0 },
+    histograms: { fromIntended: empty, fromSent: empty, lastReceiver: empty, lateness: empty },
+    ...{ lost: 0, doubled: 0, disordered: 0, skipped: 0, perSecond: [], flags: [] },
+    ...rest,
+  };
+}
+
+const resultOf = (runs: readonly Run[]): SuiteResult => ({
+  ...{ schema: 2, kind: "suite", startedAt: "", endedAt: "", command: [], seed: 1, plan: "full" },
+  ...{ machine: {}, unavailable: {}, runs },
+});
+
+const rounds = [0, 1, 2, 3, 4];
+const flag = { name: "lost", detail: "1 of 1000", refuses: "everything" } as const;
+
+describe("a verdict", () => {
+  const verdict = (ours: number, theirs: number, rest: Partial<Run> = {}, count = 5) => {
+    const runs = rounds
+      .slice(0, count)
+      .flatMap((round) => [
+        runOf("fanwire-bun", round, ours + round, round === 0 ? rest : {}),
+        runOf("guide", round, theirs + round),
+      ]);
+    const [claim] = verdictsOf(resultOf(runs));
+    return claim?.verdict;
+  };
+
+  test("is met or missed by the ratio of rounds", () => {
+    expect(verdict(5000, 10_000)).toBe("met");
+    expect(verdict(9000, 10_000)).toBe("missed");
+  });
+
+  test("is refused where a run is invalid, and where rounds are few", () => {
+    expect(verdict(5000, 10_000, { flags: [flag] })).toBe("refused");
+    expect(verdict(5000, 10_000, {}, 4)).toBe("refused");
+  });
+
+  test("is given on nothing that was not measured", () => {
+    expect(verdictsOf(resultOf(rounds.map((round) => runOf("fanwire-bun", round, 5000))))).toEqual([]);
+  });
+
+  test("takes of a search the highest load within the bound that is valid", () => {
+    const point = (load: number, ms50: boolean, flags: Run["flags"] = []) =>
+      runOf("guide", 0, 1, {
+        scenario: "capacity",
+        achieved: { publicationsPerSecond: 1, deliveriesPerSecond: load },
+        capacity: { step: "ramp", within: { ms5: false, ms10: false, ms50 }, deliveriesPerCoreSecond: load },
+        flags,
+      });
+    const best = bestPoint(
+      [point(10, true), point(20, true), point(30, true, [flag]), point(40, false)],
+      "ms50",
+    );
+    expect(best?.achieved.deliveriesPerSecond).toBe(20);
+    expect(bestPoint([point(10, false)], "ms50")).toBeUndefined();
+  });
+});
+
+test("an invalid run's row in the summary has no figure", () => {
+  const text = summaryOf(resultOf([runOf("fanwire-bun", 0, 5000, { flags: [flag] })]), []);
+  expect(text).toContain("INVALID: lost");
+  expect(text).not.toContain("5.00");
+  expect(summaryOf(resultOf([runOf("fanwire-bun", 0, 5000)]), [])).toContain("5.00");
+});
+
+test("a timeline counts who is ready and receiving at each moment, over all processes", () => {
+  const record = { worstNs: [1, 9], recovers: true };
+  const one = { ...record, endedMs: [100, 110], readyMs: [160, 300], receivingMs: [180, 420], missing: 0 };
+  const other = { ...record, endedMs: [120], readyMs: [], receivingMs: [], missing: 1, worstNs: [4] };
+  const timeline = timelineOf([one, other], 10, 500);
+  const at = (ms: number) => timeline.points.find(({ atMs }) => atMs === ms);
+  expect(at(50)).toEqual({ atMs: 50, ready: 10, receiving: 10, worstNs: 4 });
+  expect(at(150)).toEqual({ atMs: 150, ready: 7, receiving: 7, worstNs: 0 });
+  expect(at(200)).toEqual({ atMs: 200, ready: 8, receiving: 8, worstNs: 0 });
+  expect(at(450)).toEqual({ atMs: 450, ready: 9, receiving: 9, worstNs: 0 });
+  expect(timeline.receivingMs).toEqual({ half: 320, most: null, all: null });
+  expect(timeline.missing).toBe(1);
+});
+
+test("the command line is the suite's without a benchmark's name, and is refused where it is wrong", () => {
+  expect(isOfSuite(undefined)).toBe(true);
+  expect(isOfSuite("--full")).toBe(true);
+  expect(isOfSuite("--seed=4")).toBe(true);
+  expect(isOfSuite("fanout")).toBe(false);
+  expect(parseSuiteSettings([])).toMatchObject({ plan: "quick", seed: 1, json: false, targets: [] });
+  const given = ["--full", "--target", "guide", "--target", "bare-bun", "--seed", "9"];
+  expect(parseSuiteSettings(given)).toMatchObject({ plan: "full", seed: 9, targets: ["guide", "bare-bun"] });
+  for (const wrong of [["--full", "--smoke"], ["--seed", "0"], ["--rounds", "x"], ["--fast"]]) {
+    expect(() => parseSuiteSettings(wrong)).toThrow();
+  }
+});

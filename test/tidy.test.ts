@@ -146,7 +146,7 @@ test("no file names a registry's host, or anything outside the project", () => {
   expect(all.filter((path) => outside.some((words) => read(path).includes(words)))).toEqual([]);
 });
 
-test.each(["package-lock.json", "test/runtimes/package-lock.json"])(
+test.each(["package-lock.json", "test/runtimes/package-lock.json", "bench/peers/package-lock.json"])(
   "%s says what to install and not from where",
   (path) => {
     const { packages } = JSON.parse(read(path));

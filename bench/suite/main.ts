@@ -39,7 +39,9 @@ async function chosenTargets({ targets: names }: SuiteSettings) {
     const known = allTargets.map(({ name }) => name).join(", ");
     throw new UsageError(`--target ${stranger}: not one of ${known}`);
   }
-  const wanted = allTargets.filter(({ name }) => names.length === 0 || names.includes(name));
+  const isWanted = ({ name, isVariant = false }: Target) =>
+    names.length === 0 ? !isVariant : names.includes(name);
+  const wanted = allTargets.filter(isWanted);
   const available: Target[] = [];
   const unavailable: Record<string, string> = {};
   for (const target of wanted) {

@@ -64,6 +64,8 @@ export interface Protocol {
   read(buffer: Buffer, start: number, end: number, sink: Sink): number;
   /** A frame without publications: what to answer (a ping of the application's own), or nothing. Default: nothing, ever. */
   control?(buffer: Buffer, start: number, end: number): Buffer | undefined;
+  /** Asks `control` about frames with publications too: a ping may stand among them. Default: false. */
+  readonly hasPingsAmongPublications?: boolean;
 }
 
 /** Protocols are made by name in every process of the generator, so a name and a mode is all that is sent between them. */

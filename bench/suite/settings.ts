@@ -9,7 +9,7 @@ export interface SuiteSettings {
   readonly plan: PlanName;
   /** Names of scenarios, or of single steps; empty: all of the plan. */
   readonly scenarios: readonly string[];
-  /** Names of targets; empty: all that can run here. */
+  /** Names of targets; empty: all that can run here, but for variants. */
   readonly targets: readonly string[];
   readonly seed: number;
   readonly rounds: number | undefined;

@@ -54,6 +54,8 @@ export interface Target {
   readonly name: string;
   /** ours: fanwire. control: what no server with the same engine or kernel can beat. peer: another system. */
   readonly kind: "ours" | "control" | "peer";
+  /** Another way to set up a target of the list: measured only when it is named. Default: false. */
+  readonly isVariant?: boolean;
   /** The key of the protocol in protocols/all.ts. */
   readonly protocol: string;
   /** One sentence why it cannot run on this machine (a program is missing), or undefined. */

@@ -151,10 +151,11 @@ export class Link {
   #heard(buffer: Buffer, start: number, end: number): void {
     Link.totals.frames++;
     this.#recovery?.heard(buffer, start, end);
-    if (this.#protocol.read(buffer, start, end, this.#listener) > 0) return;
+    const found = this.#protocol.read(buffer, start, end, this.#listener);
+    if (found > 0 && this.#protocol.hasPingsAmongPublications !== true) return;
     const answer = this.#protocol.control?.(buffer, start, end);
-    if (answer === undefined) Link.totals.strangers++;
-    else this.write(answer);
+    if (answer !== undefined) this.write(answer);
+    else if (found === 0) Link.totals.strangers++;
   }
 
   #greeted(buffer: Buffer, start: number, end: number): void {

@@ -2,7 +2,7 @@
 // all of it, once.
 
 import { afterAll, expect, test } from "bun:test";
-import { Link } from "../bench/suite/load/link.ts";
+import { Link, type LinkListener } from "../bench/suite/load/link.ts";
 import { indexAt, type Protocol, payloadMark, payloadOf, stampPayload } from "../bench/suite/protocol.ts";
 import { createProtocol } from "../bench/suite/protocols/all.ts";
 import {
@@ -67,7 +67,7 @@ class Received {
   }
 }
 
-const open = (protocol: Protocol, port: number, member: Link["member"], listener: Received) =>
+const open = (protocol: Protocol, port: number, member: Link["member"], listener: LinkListener) =>
   Link.open({ port, source: "127.0.0.1", protocol, member, listener });
 
 /**
@@ -167,4 +167,76 @@ test.each(cases)(
     }
   },
   600_000,
+);
+
+/** Indexes in order of arrival, missed ones included; `until(n)` resolves once there are n. */
+class Heard {
+  readonly indexes: number[] = [];
+  #waiting: { count: number; done: () => void } | undefined;
+
+  arriving(): void {
+    // There is one connection.
+  }
+
+  delivery(buffer: Buffer, at: number): void {
+    this.indexes.push(indexAt(buffer, at));
+    if (this.#waiting?.count === this.indexes.length) this.#waiting.done();
+  }
+
+  lost(): void {
+    throw new Error("the server ended the connection");
+  }
+
+  until(count: number): Promise<void> {
+    return new Promise((done) => {
+      this.#waiting = { count, done };
+      if (this.indexes.length >= count) done();
+    });
+  }
+}
+
+test.each(peers.filter(({ protocol }) => protocol.startsWith("centrifugo")))(
+  "$name: a connection that comes back to the other node gets what it missed, once and in order",
+  async (target) => {
+    if ((await target.unavailable()) !== undefined) return;
+    const server = await target.start(twoNodes, { core: 0 });
+    running.push(server);
+    const [first, second] = server.ports as [number, number];
+    const protocol = createProtocol(target.protocol, "stream");
+    const recovery = protocol.recovery!();
+    const member = { role: "subscriber", number: 0, topics: [0, 1] } as const;
+    const heard = new Heard();
+    const join = (port: number) =>
+      Link.open({ port, source: "127.0.0.1", protocol, member, listener: heard, recovery });
+    const publisher = await Link.open({
+      ...{ port: first, source: "127.0.0.1", protocol, listener: heard },
+      member: { role: "publisher", number: 0, topics: [0] },
+    });
+    const burst = (number: number) =>
+      publisher.write(burstOf(protocol, 0, number * publicationsPerPublisher));
+    const numbered = (count: number) => Array.from({ length: count }, (_, i) => i);
+
+    const before = await join(first);
+    burst(0);
+    await heard.until(publicationsPerPublisher);
+    before.cut();
+    // Another member sees when what is missed has been published.
+    const witness = new Heard();
+    const other = { role: "subscriber", number: 1, topics: [0] } as const;
+    const watching = await open(protocol, second, other, witness);
+    burst(1);
+    await witness.until(publicationsPerPublisher);
+    const after = await join(second);
+    expect(heard.indexes).toEqual(numbered(2 * publicationsPerPublisher));
+    // What it got then is not missed again.
+    after.cut();
+    const last = await join(first);
+    expect(heard.indexes).toHaveLength(2 * publicationsPerPublisher);
+    burst(2);
+    await heard.until(3 * publicationsPerPublisher);
+    expect(heard.indexes).toEqual(numbered(3 * publicationsPerPublisher));
+    for (const link of [publisher, watching, last]) link.cut();
+    await server.stop();
+  },
+  60_000,
 );

@@ -199,14 +199,12 @@ test("the same in Protobuf", () => {
 });
 
 test("Socket.IO's publications are found with both parsers, whatever the length", () => {
-  const text = socketIo();
-  const binary = socketIoMsgpack();
   for (let bytes = 22; bytes < 300; bytes++) {
     const payload = stamped(bytes, bytes);
-    expect(indexesIn(text, Buffer.from(`42["message","${payload}"]`))).toEqual([bytes]);
+    expect(indexesIn(socketIo(), Buffer.from(`42["message","${payload}"]`))).toEqual([bytes]);
     // A string of 35 bytes has the mark's byte as its length.
     const packet = pack({ type: 2, data: ["message", payload], nsp: "/" });
-    expect(indexesIn(binary, Buffer.from(packet))).toEqual([bytes]);
+    expect(indexesIn(socketIoMsgpack(), Buffer.from(packet))).toEqual([bytes]);
   }
 });
 

@@ -1,13 +1,11 @@
-// Centrifugo's client protocol in Protobuf: commands and replies, several to a frame, each after its length.
-// Pure bytes. Field numbers: client.proto of Centrifugo's protocol module; all that are used take one byte
-// with their wire type.
+// Centrifugo's client protocol in Protobuf: commands and replies, several to a frame, each after its length. Pure
+// bytes. Field numbers: client.proto of Centrifugo's protocol module.
 
 import { maskedFrame, opcode } from "../../client/frames.ts";
-import type { Greeting, Member, Mode, Protocol } from "../protocol.ts";
-import { channelOf, publishId, subscribesPerFrame } from "./centrifugo-json.ts";
-
-const bytesField = (number: number) => (number << 3) | 2;
-const numberField = (number: number) => number << 3;
+import type { Greeting, Member, Mode, Protocol, Recovery, Sink } from "../protocol.ts";
+import { channelOf, connectId, publishId, subscribesPerFrame } from "./centrifugo-json.ts";
+import { CentrifugoPositions } from "./centrifugo-positions.ts";
+import { bytesField, numberField, Walker } from "./protobuf-walker.ts";
 
 const command = {
   id: numberField(1),
@@ -15,104 +13,134 @@ const command = {
   subscribe: bytesField(5),
   publish: bytesField(7),
 };
-const reply = { id: numberField(1), error: bytesField(2), push: bytesField(4) };
-const push = { publication: bytesField(4) };
-const publication = { data: bytesField(4) };
-const error = { message: bytesField(2) };
-const subscribeRequest = { channel: bytesField(1) };
+const subscribeRequest = {
+  channel: bytesField(1),
+  recover: numberField(3),
+  epoch: bytesField(6),
+  offset: numberField(7),
+};
 const publishRequest = { channel: bytesField(1), data: bytesField(2) };
 
-const connectId = 1;
+const reply = { id: numberField(1), error: bytesField(2), push: bytesField(4), subscribe: bytesField(6) };
+const error = { message: bytesField(2) };
+const subscribeResult = { epoch: bytesField(6), publication: bytesField(7), offset: numberField(9) };
+const push = { channel: bytesField(2), publication: bytesField(4) };
+const publication = { data: bytesField(4), offset: numberField(6) };
 
 function varint(value: number): Buffer {
   const bytes: number[] = [];
   let rest = value;
   while (rest > 127) {
-    bytes.push((rest & 127) | 128);
-    rest >>>= 7;
+    bytes.push((rest % 128) | 128);
+    rest = Math.floor(rest / 128);
   }
   return Buffer.from([...bytes, rest]);
 }
 
 const withLength = (message: Buffer) => Buffer.concat([varint(message.length), message]);
 const field = (tag: number, content: Buffer) => Buffer.concat([Buffer.from([tag]), withLength(content)]);
-const textField = (tag: number, content: string) => field(tag, Buffer.from(content));
+const textOf = (tag: number, content: string) => field(tag, Buffer.from(content));
+const numberOf = (tag: number, value: number) => Buffer.concat([Buffer.from([tag]), varint(value)]);
 
-function commandOf(id: number, tag: number, request: Buffer): Buffer {
-  return withLength(Buffer.concat([Buffer.from([command.id]), varint(id), field(tag, request)]));
-}
+const commandOf = (id: number, tag: number, request: Buffer) =>
+  withLength(Buffer.concat([numberOf(command.id, id), field(tag, request)]));
 
 const binary = (...messages: Buffer[]) => maskedFrame(opcode.binary, Buffer.concat(messages));
 /** A ping is an empty message, and so is what it is answered with. */
 const pong = binary(Buffer.from([0]));
 
-/** Walks over messages and their fields without making anything of them. */
-class Walker {
-  /** Behind the varint read last. */
-  #after = 0;
-  /** Of the field or message found last. */
-  contentEnd = 0;
+/** Calls `heard` for the content of each message of a frame, where the walker is when it comes. */
+function eachMessage(
+  walker: Walker,
+  buffer: Buffer,
+  start: number,
+  end: number,
+  heard: (from: number, to: number) => void,
+): void {
+  for (let at = start; at < end; ) {
+    const from = walker.message(buffer, at);
+    at = walker.contentEnd;
+    heard(from, at);
+  }
+}
 
-  #varint(buffer: Buffer, start: number): number {
-    let value = 0;
-    let scale = 1;
-    let at = start;
-    while ((buffer[at] as number) > 127) {
-      value += ((buffer[at++] as number) & 127) * scale;
-      scale *= 128;
+/** Where the pushed publication in a reply begins, or -1. */
+function pushedPublication(walker: Walker, buffer: Buffer, from: number, to: number): number {
+  const pushed = walker.field(buffer, from, to, reply.push);
+  return pushed === -1 ? -1 : walker.field(buffer, pushed, walker.contentEnd, push.publication);
+}
+
+/** It looks at every field it knows, which only a scenario with few frames can afford. */
+class ProtobufRecovery implements Recovery {
+  readonly positions = new CentrifugoPositions();
+  readonly #walker = new Walker();
+
+  heard(buffer: Buffer, start: number, end: number): void {
+    eachMessage(this.#walker, buffer, start, end, (from, to) => this.replied(buffer, from, to));
+  }
+
+  replied(buffer: Buffer, from: number, to: number): void {
+    const walker = this.#walker;
+    const published = pushedPublication(walker, buffer, from, to);
+    if (published === -1) return;
+    const offset = walker.number(buffer, published, walker.contentEnd, publication.offset) ?? 0;
+    const pushed = walker.field(buffer, from, to, reply.push);
+    this.positions.published(walker.text(buffer, pushed, walker.contentEnd, push.channel), offset);
+  }
+
+  subscribed(channel: string, buffer: Buffer, from: number, to: number): void {
+    const walker = this.#walker;
+    const result = walker.field(buffer, from, to, reply.subscribe);
+    const resultEnd = walker.contentEnd;
+    const epoch = walker.text(buffer, result, resultEnd, subscribeResult.epoch);
+    const offset = walker.number(buffer, result, resultEnd, subscribeResult.offset) ?? 0;
+    const offsets = this.#missedOf(buffer, from, to).map(
+      ([start, end]) => walker.number(buffer, start, end, publication.offset) ?? 0,
+    );
+    this.positions.subscribed(channel, epoch, offset, offsets);
+  }
+
+  missed(buffer: Buffer, start: number, end: number, sink: Sink): number {
+    const walker = this.#walker;
+    let found = 0;
+    const deliver = (from: number, to: number) => {
+      sink.delivery(buffer, walker.field(buffer, from, to, publication.data));
+      found++;
+    };
+    eachMessage(walker, buffer, start, end, (from, to) => {
+      const published = pushedPublication(walker, buffer, from, to);
+      if (published !== -1) deliver(published, walker.contentEnd);
+      for (const [first, last] of this.#missedOf(buffer, from, to)) deliver(first, last);
+    });
+    return found;
+  }
+
+  /** Start and end of each publication in the answer to a subscribe. */
+  #missedOf(buffer: Buffer, from: number, to: number): [number, number][] {
+    const walker = this.#walker;
+    const places: [number, number][] = [];
+    let at = walker.field(buffer, from, to, reply.subscribe);
+    if (at === -1) return places;
+    const resultEnd = walker.contentEnd;
+    while (true) {
+      const found = walker.field(buffer, at, resultEnd, subscribeResult.publication);
+      if (found === -1) return places;
+      at = walker.contentEnd;
+      places.push([found, at]);
     }
-    this.#after = at + 1;
-    return value + (buffer[at] as number) * scale;
-  }
-
-  /** Where the content of the message at `start` begins. */
-  message(buffer: Buffer, start: number): number {
-    const length = this.#varint(buffer, start);
-    this.contentEnd = this.#after + length;
-    return this.#after;
-  }
-
-  /** Where the content of the first field with the tag begins, between start and end, or -1. */
-  field(buffer: Buffer, start: number, end: number, tag: number): number {
-    let at = start;
-    while (at < end) {
-      const found = buffer[at] as number;
-      const value = this.#varint(buffer, at + 1);
-      const isBytes = (found & 7) === 2;
-      const content = isBytes ? this.#after : at + 1;
-      const contentEnd = isBytes ? this.#after + value : this.#after;
-      if (found === tag) {
-        this.contentEnd = contentEnd;
-        return content;
-      }
-      at = contentEnd;
-    }
-    return -1;
-  }
-
-  number(buffer: Buffer, start: number, end: number, tag: number): number | undefined {
-    const at = this.field(buffer, start, end, tag);
-    return at === -1 ? undefined : this.#varint(buffer, at);
-  }
-
-  /** Where the data of the publication in this reply begins, or -1. */
-  publication(buffer: Buffer, start: number, end: number): number {
-    const pushed = this.field(buffer, start, end, reply.push);
-    if (pushed === -1) return -1;
-    const published = this.field(buffer, pushed, this.contentEnd, push.publication);
-    if (published === -1) return -1;
-    return this.field(buffer, published, this.contentEnd, publication.data);
   }
 }
 
 class ProtobufGreeting implements Greeting {
   readonly #walker = new Walker();
   readonly #channels: readonly string[];
+  readonly #recovery: ProtobufRecovery | undefined;
   /** Of the connect and the subscribes. */
   #unanswered: number;
 
-  constructor(mode: Mode, { role, topics }: Member) {
+  constructor(mode: Mode, { role, topics }: Member, recovery: ProtobufRecovery | undefined) {
     this.#channels = role === "subscriber" ? topics.map((topic) => channelOf(mode, topic)) : [];
+    this.#recovery = recovery;
     this.#unanswered = 1 + this.#channels.length;
   }
 
@@ -122,33 +150,39 @@ class ProtobufGreeting implements Greeting {
 
   heard(buffer: Buffer, start: number, end: number): readonly Buffer[] | "ready" {
     const answers: Buffer[] = [];
-    const walker = this.#walker;
-    for (let at = start; at < end; ) {
-      const from = walker.message(buffer, at);
-      const to = walker.contentEnd;
-      at = to;
-      if (from === to) {
-        answers.push(pong);
-        continue;
-      }
-      const refused = walker.field(buffer, from, to, reply.error);
-      if (refused !== -1) throw new Error(`refused: ${this.#messageOf(buffer, refused)}`);
-      const id = walker.number(buffer, from, to, reply.id);
-      if (id !== undefined) this.#unanswered--;
-      if (id === connectId) answers.push(...this.#subscribes());
-    }
+    eachMessage(this.#walker, buffer, start, end, (from, to) => {
+      if (from === to) answers.push(pong);
+      else answers.push(...this.#replied(buffer, from, to));
+    });
     return this.#unanswered === 0 && answers.length === 0 ? "ready" : answers;
   }
 
-  #messageOf(buffer: Buffer, refused: number): string {
-    const at = this.#walker.field(buffer, refused, this.#walker.contentEnd, error.message);
-    return buffer.toString("utf8", at, this.#walker.contentEnd);
+  #replied(buffer: Buffer, from: number, to: number): Buffer[] {
+    const walker = this.#walker;
+    const refused = walker.field(buffer, from, to, reply.error);
+    if (refused !== -1) {
+      throw new Error(`refused: ${walker.text(buffer, refused, walker.contentEnd, error.message)}`);
+    }
+    this.#recovery?.replied(buffer, from, to);
+    const id = walker.number(buffer, from, to, reply.id);
+    if (id === undefined) return [];
+    this.#unanswered--;
+    if (id === connectId) return this.#subscribes();
+    this.#recovery?.subscribed(this.#channels[id - connectId - 1] as string, buffer, from, to);
+    return [];
   }
 
   #subscribes(): Buffer[] {
-    const commands = this.#channels.map((channel, i) =>
-      commandOf(connectId + 1 + i, command.subscribe, textField(subscribeRequest.channel, channel)),
-    );
+    const commands = this.#channels.map((channel, i) => {
+      const position = this.#recovery?.positions.of(channel);
+      const request = [textOf(subscribeRequest.channel, channel)];
+      if (position !== undefined) {
+        request.push(numberOf(subscribeRequest.recover, 1));
+        request.push(textOf(subscribeRequest.epoch, position.epoch));
+        request.push(numberOf(subscribeRequest.offset, position.offset));
+      }
+      return commandOf(connectId + 1 + i, command.subscribe, Buffer.concat(request));
+    });
     const frames: Buffer[] = [];
     for (let from = 0; from < commands.length; from += subscribesPerFrame) {
       frames.push(binary(...commands.slice(from, from + subscribesPerFrame)));
@@ -157,36 +191,40 @@ class ProtobufGreeting implements Greeting {
   }
 }
 
-/** A mode is a namespace of the target's configuration. */
+function hasPing(walker: Walker, buffer: Buffer, start: number, end: number): boolean {
+  for (let at = start; at < end; at = walker.contentEnd) {
+    if (walker.message(buffer, at) === walker.contentEnd) return true;
+  }
+  return false;
+}
+
 export function centrifugoProtobuf(mode: Mode): Protocol {
   const walker = new Walker();
   return {
     path: () => "/connection/websocket",
     subprotocol: "centrifuge-protobuf",
-    greeting: (member) => new ProtobufGreeting(mode, member),
+    greeting: (member, recovery) =>
+      new ProtobufGreeting(mode, member, recovery as ProtobufRecovery | undefined),
+    ...(mode === "stream" && { recovery: () => new ProtobufRecovery() }),
     publication: (topic, payload) => {
-      const channel = textField(publishRequest.channel, channelOf(mode, topic));
-      const data = textField(publishRequest.data, payload);
+      const channel = textOf(publishRequest.channel, channelOf(mode, topic));
+      const data = textOf(publishRequest.data, payload);
       return binary(commandOf(publishId, command.publish, Buffer.concat([channel, data])));
     },
+    // The mark's byte may also be a length or an offset, so the data is found by its field.
     read: (buffer, start, end, sink) => {
       let found = 0;
       for (let at = start; at < end; ) {
         const from = walker.message(buffer, at);
         at = walker.contentEnd;
-        const data = walker.publication(buffer, from, at);
-        if (data === -1) continue;
-        sink.delivery(buffer, data);
+        const published = pushedPublication(walker, buffer, from, at);
+        if (published === -1) continue;
+        sink.delivery(buffer, walker.field(buffer, published, walker.contentEnd, publication.data));
         found++;
       }
       return found;
     },
     hasPingsAmongPublications: true,
-    control: (buffer, start, end) => {
-      for (let at = start; at < end; at = walker.contentEnd) {
-        if (walker.message(buffer, at) === walker.contentEnd) return pong;
-      }
-      return undefined;
-    },
+    control: (buffer, start, end) => (hasPing(walker, buffer, start, end) ? pong : undefined),
   };
 }

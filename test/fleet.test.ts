@@ -64,7 +64,7 @@ describe("the judgement", () => {
   test.each([
     ["at the end", [1, 2], 1, 0],
     ["in the middle", [1, 3], 1, 1],
-    ["at the beginning", [2, 3], 1, 0],
+    ["at the beginning", [2, 3], 1, 1],
   ] as const)("finds what is missing %s", (_, events, lost, disordered) => {
     const verdict = judge(reportsOf([{ events: [1, 2, 3], acknowledged: three }, { events }]), 0);
     expect(verdict).toMatchObject({ lost, disordered });
@@ -95,5 +95,18 @@ describe("the judgement", () => {
     expect(judge(reports, 0).broken).toEqual(["1 resets more than the 0 there may be"]);
     const inEpoch = reportsOf([{ events: [1, { reset: "a", offset: 1 }, 2] }]);
     expect(judge(inEpoch, 1).broken).toContain("1 resets without a new epoch");
+  });
+
+  test("takes a reset for an excuse only between where the client was and where the new epoch begins", () => {
+    const reset = { reset: "b", offset: 1 };
+    const acknowledged = [...three, [4, "b:1"], [5, "b:2"], [6, "b:3"]] as const;
+    const judged = (...events: readonly Event[]) => judge(reportsOf([{ events, acknowledged }]), 1);
+    expect(judged(1, 2, reset, 2, 3)).toMatchObject({ lost: 0, announced: 2, disordered: 0, broken: [] });
+    expect(judged(1, 3, reset, 2, 3)).toMatchObject({ lost: 1, announced: 1, disordered: 1 });
+    expect(judged(1, 2, reset, 3)).toMatchObject({ lost: 1, announced: 2, disordered: 1 });
+    expect(judged(1, 2, reset, 2)).toMatchObject({ lost: 1, announced: 2, disordered: 0 });
+    const over = { reset: "c", offset: 0 };
+    expect(judged(1, 2, over, 1)).toMatchObject({ lost: 0, announced: 4, disordered: 0, broken: [] });
+    expect(judged(1, 2, reset, 2, over, 1)).toMatchObject({ lost: 0, announced: 3, disordered: 0 });
   });
 });

@@ -31,23 +31,31 @@ export class Chaos {
   async run(): Promise<void> {
     const { nodes, redis } = this.#options.randoms;
     await Promise.all([
-      this.#again(nodes, 1, () => this.#hurtNode(nodes)),
-      this.#again(redis, 3, () => this.#hurtRedis(redis)),
+      this.#again(nodes, ["killed", "paused", "drained"], 1, (what) => this.#hurtNode(what, nodes)),
+      this.#again(redis, ["killed", "paused", "restarted"], 2, (what) => this.#hurtRedis(what, redis)),
     ]);
   }
 
-  /** With a time of peace after each, longer by `calm` than what happens. */
-  async #again(random: Random, calm: number, happen: () => Promise<void>): Promise<void> {
+  /** All of these in turn, in an order by chance, each with a time of peace after it. */
+  async #again<const What extends string>(
+    random: Random,
+    kinds: readonly What[],
+    calm: number,
+    happen: (what: What) => Promise<void>,
+  ): Promise<void> {
     const endMs = performance.now() + this.#options.durationMs;
+    let left: readonly What[] = [];
     while (performance.now() < endMs) {
-      await happen();
+      if (left.length === 0) left = kinds;
+      const next = random.pick(left);
+      left = left.filter((kind) => kind !== next);
+      await happen(next);
       await pause(this.#length(random) * calm);
     }
   }
 
-  async #hurtNode(random: Random): Promise<void> {
+  async #hurtNode(what: "killed" | "paused" | "drained", random: Random): Promise<void> {
     const node = random.pick(this.#options.nodes);
-    const what = random.pick(["killed", "paused", "drained"] as const);
     const lengthMs = this.#length(random);
     this.#note(`node ${what}`, `${node.engine} on ${node.port}`, lengthMs);
     if (what === "paused") {
@@ -61,9 +69,8 @@ export class Chaos {
     await node.revive();
   }
 
-  async #hurtRedis(random: Random): Promise<void> {
+  async #hurtRedis(what: "killed" | "paused" | "restarted", random: Random): Promise<void> {
     const { redis } = this.#options;
-    const what = random.pick(["killed", "paused", "restarted"] as const);
     const lengthMs = this.#length(random);
     this.#note(`Redis ${what}`, "", lengthMs);
     if (what === "paused") {

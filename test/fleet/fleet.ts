@@ -10,6 +10,8 @@ import type { MemberPlan } from "./member.ts";
 
 export interface FleetPlan {
   readonly clients: number;
+  /** How many more only listen, by server-sent events; default: none. At most six to a browser, which opens no more to one port. */
+  readonly readers?: number;
   /** The clients are dealt out to a process for each entry. */
   readonly runtimes: readonly Runtime[];
   readonly rooms: number;
@@ -36,15 +38,22 @@ export class Fleet {
 
   /** Resolves once everybody is everywhere. */
   static async start(plan: FleetPlan): Promise<Fleet> {
-    const members = Array.from({ length: plan.clients }, (_, index) => memberOf(plan, index));
+    const everybody = Array.from({ length: sizeOf(plan) }, (_, index) => memberOf(plan, index));
+    const members = everybody.slice(0, plan.clients);
+    const readers = everybody.slice(plan.clients);
     const crews = plan.runtimes.map((runtime, at) => {
-      const own = members.filter((_, index) => index % plan.runtimes.length === at);
-      return startCrew(runtime, { members: own, publishEveryMs: plan.publishEveryMs });
+      const own = (all: readonly MemberPlan[]) =>
+        all.filter((_, index) => index % plan.runtimes.length === at);
+      return startCrew(runtime, {
+        members: own(members),
+        readers: own(readers),
+        publishEveryMs: plan.publishEveryMs,
+      });
     });
     const fleet = new Fleet(plan, await Promise.all(crews));
     try {
       const current = sum(await fleet.#all((crew) => crew.ask("current", joinWithinMs)));
-      if (current < plan.clients) throw new Error(`only ${current} clients could subscribe`);
+      if (current < sizeOf(plan)) throw new Error(`only ${current} clients could subscribe`);
       return fleet;
     } catch (error) {
       await fleet[Symbol.asyncDispose]();
@@ -65,7 +74,7 @@ export class Fleet {
     const reached = sum(await this.#all((crew) => crew.ask("reached", ends, settleWithinMs)));
     return {
       reports: await this.#all((crew) => crew.ask("report")),
-      stragglers: this.#plan.clients - reached,
+      stragglers: sizeOf(this.#plan) - reached,
     };
   }
 
@@ -82,9 +91,13 @@ async function startCrew(runtime: Runtime, plan: GroupPlan): Promise<Crew> {
   return runtime === "Chromium" ? BrowserCrew.start(plan) : new ProcessCrew(runtime, plan);
 }
 
+function sizeOf({ clients, readers = 0 }: FleetPlan): number {
+  return clients + readers;
+}
+
 function memberOf(plan: FleetPlan, index: number): MemberPlan {
   const { rooms, roomsPerClient, portsOf, patience } = plan;
-  const name = `client-${index}`;
+  const name = index < plan.clients ? `client-${index}` : `reader-${index - plan.clients}`;
   const topics = Array.from({ length: roomsPerClient }, (_, at) => `room:${(index + at) % rooms}`);
   return { name, token: tokenFor(name), ports: portsOf(index), topics, ...(patience && { patience }) };
 }

@@ -1,10 +1,14 @@
 // The members of a fleet that live in one process, and what a soak may ask of them. Runs in any runtime, a browser's page included.
 
 import type { createClient, Position } from "../../src/client/client.ts";
-import { type Ledger, Member, type MemberPlan, type MemberReport } from "./member.ts";
+import { Ledger } from "./ledger.ts";
+import { Member, type MemberPlan, type MemberReport } from "./member.ts";
+import { Reader } from "./reader.ts";
 
 export interface GroupPlan {
   readonly members: readonly MemberPlan[];
+  /** Those who only listen, by server-sent events. */
+  readonly readers: readonly MemberPlan[];
   /** How often each member publishes, in milliseconds; 0: never. */
   readonly publishEveryMs: number;
 }
@@ -25,9 +29,10 @@ const openedAtOnce = 25;
 
 export class Group {
   readonly #members: Member[] = [];
+  readonly #readers: Reader[] = [];
   readonly #opened: Promise<void>;
   readonly #plan: GroupPlan;
-  readonly #ledger: Ledger = { seen: new Map(), complaints: [] };
+  readonly #ledger = new Ledger();
   readonly #timers: ReturnType<typeof setTimeout>[] = [];
 
   constructor(create: typeof createClient, plan: GroupPlan) {
@@ -77,20 +82,24 @@ export class Group {
   }
 
   report(): GroupReport {
-    const seen = [...this.#ledger.seen].map(([topic, places]) => [topic, Object.fromEntries(places)]);
     return {
-      members: this.#members.map((member) => member.report()),
-      seen: Object.fromEntries(seen),
+      members: this.#everybody.map((member) => member.report()),
+      seen: this.#ledger.seen,
       complaints: this.#ledger.complaints.slice(0, 20),
     };
   }
 
   close(): void {
-    for (const { client } of this.#members) client.close();
+    for (const member of this.#everybody) member.close();
+  }
+
+  get #everybody(): readonly (Member | Reader)[] {
+    return [...this.#members, ...this.#readers];
   }
 
   async #open(create: typeof createClient): Promise<void> {
-    const { members } = this.#plan;
+    const { members, readers } = this.#plan;
+    this.#readers.push(...readers.map((reader) => new Reader(reader, this.#ledger)));
     for (let at = 0; at < members.length; at += openedAtOnce) {
       const next = members.slice(at, at + openedAtOnce);
       this.#members.push(...next.map((member) => new Member(create, member, this.#ledger)));
@@ -98,12 +107,12 @@ export class Group {
     }
   }
 
-  async #count(isSo: (member: Member) => boolean, withinMs: number): Promise<number> {
+  async #count(isSo: (member: Member | Reader) => boolean, withinMs: number): Promise<number> {
     const endMs = Date.now() + withinMs;
-    while (this.#members.some((member) => !isSo(member)) && Date.now() < endMs) {
+    while (this.#everybody.some((member) => !isSo(member)) && Date.now() < endMs) {
       await pause();
     }
-    return this.#members.filter(isSo).length;
+    return this.#everybody.filter(isSo).length;
   }
 }
 

@@ -1,5 +1,6 @@
 // What a fleet's reports add up to: counts what is lost, doubled and out of order, and says what breaks a promise. Pure.
 
+import type { Position } from "../../src/client/client.ts";
 import type { GroupReport } from "./group.ts";
 import type { MemberReport } from "./member.ts";
 import type { Run, TopicNotes } from "./written.ts";
@@ -7,9 +8,9 @@ import type { Run, TopicNotes } from "./written.ts";
 export interface Judgement {
   readonly acknowledged: number;
   readonly deliveries: number;
-  /** Acknowledged, and missing at a member that was told of no `reset` there. Each missing delivery counts. */
+  /** Acknowledged, and missing at a member where no `reset` says so. Each missing delivery counts. */
   readonly lost: number;
-  /** Acknowledged, and missing where a member was told `reset` with a new epoch. */
+  /** Acknowledged, and missing where a `reset` with a new epoch left it out: from where the old one was seen last to where that begins. */
   readonly announced: number;
   /** One publication in two places. */
   readonly doubled: number;
@@ -102,23 +103,44 @@ function placesOf(reports: readonly GroupReport[]): { doubled: number; conflicts
 
 function missing(members: readonly MemberReport[]): { lost: number; announced: number } {
   const owed = Map.groupBy(
-    members.flatMap(({ acknowledged }) => acknowledged.map(([, place]) => place)),
-    (place) => place.split(" ")[0]!,
+    members.flatMap(({ acknowledged }) => acknowledged.map(([, place]) => positionOf(place))),
+    ({ topic }) => topic,
   );
   let [lost, announced] = [0, 0];
   for (const { topics } of members) {
-    for (const [topic, notes] of Object.entries(topics)) {
-      const unseen = (owed.get(topic) ?? []).filter((place) => !has(notes, place)).length;
-      if (notes.resets > 0) announced += unseen;
-      else lost += unseen;
+    for (const [topic, { runs }] of Object.entries(topics)) {
+      for (const position of owed.get(topic) ?? []) {
+        if (has(runs, position)) continue;
+        if (isAnnounced(runs, position)) announced += 1;
+        else lost += 1;
+      }
     }
   }
   return { lost, announced };
 }
 
-function has({ runs }: TopicNotes, place: string): boolean {
-  const [, epoch, offset] = /^\S+ (.*):(\d+)$/.exec(place)!;
-  return runs.some((run) => run.epoch === epoch && run.from <= Number(offset) && Number(offset) <= run.to);
+interface Placed extends Position {
+  readonly topic: string;
+}
+
+function positionOf(place: string): Placed {
+  const [, topic = "", epoch = "", offset] = /^(\S+) (.*):(\d+)$/.exec(place)!;
+  return { topic, epoch, offset: Number(offset) };
+}
+
+function has(runs: readonly Run[], { epoch, offset }: Position): boolean {
+  return runs.some((run) => run.epoch === epoch && run.from <= offset && offset <= run.to);
+}
+
+/** Whether a `reset` leaves this out: it ends the epoch before it, says where its own begins, and may leave whole epochs out. */
+function isAnnounced(runs: readonly Run[], { epoch, offset }: Position): boolean {
+  const isElsewhere = runs.every((run) => run.epoch !== epoch);
+  return runs.some((run, index) => {
+    const before = runs[index - 1];
+    if (!run.isAfterReset || !before) return false;
+    if (epoch === before.epoch) return offset > before.to;
+    return epoch === run.epoch ? offset < run.from : isElsewhere;
+  });
 }
 
 function sumOf(notes: readonly TopicNotes[], field: "resetsInEpoch"): number {

@@ -8,6 +8,7 @@ import type {
   Listening,
   Position,
 } from "../../src/client/client.ts";
+import type { Ledger } from "./ledger.ts";
 import { Notes, type TopicNotes } from "./written.ts";
 
 export interface MemberPlan {
@@ -19,13 +20,6 @@ export interface MemberPlan {
   readonly topics: readonly string[];
   /** How long it waits for a sign of life and for a greeting; default: the client's own. */
   readonly patience?: Pick<ClientOptions, "heartbeatMs" | "heartbeatTimeoutMs" | "connectTimeoutMs">;
-}
-
-/** What is told to all members of one process: who published what, by place. */
-export interface Ledger {
-  /** By topic, then by `epoch:offset`: the publication as `name number`. */
-  readonly seen: Map<string, Map<string, string>>;
-  readonly complaints: string[];
 }
 
 /** From the loss of a connection to the moment everything is subscribed again and up to date. In Unix milliseconds. */
@@ -66,7 +60,7 @@ const publishTimeoutMs = 240_000;
 const lateMs = 100;
 
 export class Member {
-  readonly client: Client;
+  readonly #client: Client;
   readonly #plan: MemberPlan;
   readonly #ledger: Ledger;
   readonly #followed = new Map<string, Followed>();
@@ -82,13 +76,13 @@ export class Member {
   constructor(create: typeof createClient, plan: MemberPlan, ledger: Ledger) {
     this.#plan = plan;
     this.#ledger = ledger;
-    this.client = create("ws://127.0.0.1/ws", {
+    this.#client = create("ws://127.0.0.1/ws", {
       ...plan.patience,
       publishTimeoutMs,
       token: () => plan.token,
       WebSocket: this.#dialler(),
     });
-    this.client.on("state", (state) => this.#became(state));
+    this.#client.on("state", (state) => this.#became(state));
     for (const topic of plan.topics) this.#follow(topic);
   }
 
@@ -109,7 +103,7 @@ export class Member {
     const number = this.#published;
     const data: Data = { name: this.#plan.name, number };
     try {
-      const position = (await this.client.publish(topic, data))!;
+      const position = (await this.#client.publish(topic, data))!;
       this.#acknowledged.push([number, `${topic} ${position.epoch}:${position.offset}`]);
       return position;
     } catch (error) {
@@ -143,9 +137,13 @@ export class Member {
     };
   }
 
+  close(): void {
+    this.#client.close();
+  }
+
   #follow(topic: string): void {
     const notes = new Notes();
-    const listening = this.client.subscribe(topic, {
+    const listening = this.#client.subscribe(topic, {
       onMessage: ({ data, timestamp }) => this.#message(topic, data as Data, timestamp),
       onReset: (reset) => notes.reset(reset),
       onSubscribed: ({ position }) => {
@@ -166,16 +164,7 @@ export class Member {
     notes.message({ epoch, offset });
     const now = Date.now();
     if (now - timestamp >= lateMs) this.#late.push([timestamp, now]);
-    const places = this.#ledger.seen.get(topic) ?? new Map<string, string>();
-    this.#ledger.seen.set(topic, places);
-    const [place, publication] = [`${epoch}:${offset}`, `${name} ${number}`];
-    const known = places.get(place);
-    if (known === undefined) places.set(place, publication);
-    else if (known !== publication) {
-      this.#ledger.complaints.push(
-        `${topic} ${place} is ${known} and, to ${this.#plan.name}, ${publication}`,
-      );
-    }
+    this.#ledger.note(topic, `${epoch}:${offset}`, `${name} ${number}`, this.#plan.name);
     this.#look();
   }
 

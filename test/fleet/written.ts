@@ -2,12 +2,12 @@
 
 import type { Position } from "../../src/client/client.ts";
 
-/** Consecutive messages, none missing between the first and the last. */
+/** Consecutive messages, none missing between the first and the last; empty where `to` is before `from`. */
 export interface Run {
   readonly epoch: string;
   readonly from: number;
   to: number;
-  /** Whether the client was told `reset` between the run before and this one. */
+  /** Whether the client was told `reset`, to just before it. Else this is where it began, or nothing explains it. */
   readonly isAfterReset: boolean;
 }
 
@@ -22,25 +22,25 @@ export class Notes implements TopicNotes {
   readonly runs: Run[] = [];
   resets = 0;
   resetsInEpoch = 0;
-  #epoch: string | undefined;
-  #wasReset = false;
 
   message({ epoch, offset }: Position): void {
     const last = this.runs.at(-1);
-    if (last?.epoch === epoch && offset === last.to + 1 && !this.#wasReset) last.to = offset;
-    else this.runs.push({ epoch, from: offset, to: offset, isAfterReset: this.#wasReset });
-    this.#epoch = epoch;
-    this.#wasReset = false;
+    if (last?.epoch === epoch && offset === last.to + 1) last.to = offset;
+    else this.runs.push({ epoch, from: offset, to: offset, isAfterReset: false });
   }
 
-  reset({ epoch }: Position): void {
+  reset({ epoch, offset }: Position): void {
     this.resets += 1;
-    if (epoch === this.#epoch) this.resetsInEpoch += 1;
-    this.#epoch = epoch;
-    this.#wasReset = true;
+    if (epoch === this.runs.at(-1)?.epoch) this.resetsInEpoch += 1;
+    this.#begin({ epoch, offset }, true);
   }
 
-  subscribed({ epoch }: Position): void {
-    this.#epoch ??= epoch;
+  /** Also each time that it goes on from where it was. */
+  subscribed(position: Position): void {
+    if (this.runs.length === 0) this.#begin(position, false);
+  }
+
+  #begin({ epoch, offset }: Position, isAfterReset: boolean): void {
+    this.runs.push({ epoch, from: offset + 1, to: offset, isAfterReset });
   }
 }

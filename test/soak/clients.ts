@@ -1,4 +1,5 @@
-// Minutes of accidents under real clients of several runtimes: `npm run soak -- clients [--minutes 5] [--clients 200] [--seed 1]`.
+// Minutes of accidents under real clients of several runtimes: `npm run soak -- clients [--minutes 5] [--clients 200]
+// [--readers 30] [--seed 1]`.
 
 import type { Runtime } from "../fleet/crew.ts";
 import { type OrdealResult, runOrdeal } from "../fleet/ordeal.ts";
@@ -6,7 +7,7 @@ import { told } from "./facts.ts";
 import { writeResult } from "./result.ts";
 import { numbersOf } from "./words.ts";
 
-const options = { minutes: 5, clients: 200, seed: 1 };
+const options = { minutes: 5, clients: 200, readers: 30, seed: 1 };
 /** Each has as many of the clients. */
 const runtimes: readonly Runtime[] = ["Bun", "Node.js 22", "Deno", "Bun", "Node.js 22", "Deno", "Chromium"];
 /** Longer than clients and nodes take to notice that something is silent. */
@@ -15,13 +16,22 @@ const publishEveryMs = 2_000;
 
 /** Answers the exit code: 0 where every promise was kept. */
 export async function soakClients(words: readonly string[]): Promise<number> {
-  const { minutes, clients, seed } = numbersOf(words, options);
+  const { minutes, clients, readers, seed } = numbersOf(words, options);
   const startedAt = new Date();
   const say = (what: string) => console.log(`${new Date().toISOString()} ${what}`);
   const durationMs = minutes * 60_000;
-  const result = await runOrdeal({ clients, runtimes, durationMs, longestMs, publishEveryMs, seed, say });
+  const result = await runOrdeal({
+    clients,
+    readers,
+    runtimes,
+    durationMs,
+    longestMs,
+    publishEveryMs,
+    seed,
+    say,
+  });
   console.log(`\n${described(result)}`);
-  writeResult("clients", startedAt, { minutes, clients, runtimes, seed, ...result });
+  writeResult("clients", startedAt, { minutes, clients, readers, runtimes, seed, ...result });
   return result.broken.length === 0 ? 0 : 1;
 }
 
@@ -34,6 +44,12 @@ export function described(result: OrdealResult): string {
       .join(", "),
     ...{ acknowledged, deliveries, lost, "missing, announced": announced, doubled, disordered },
     "resets per client and topic": `${result.resets.join("–")} (Redis started anew ${result.redisRestarts} times)`,
+    ...Object.fromEntries(
+      Object.entries(result.kinds).map(([kind, { clients, outages, deliveries }]) => [
+        kind,
+        `${clients} clients, ${deliveries} deliveries, ${outages} connections lost`,
+      ]),
+    ),
     "connections lost": outages,
     "back and up to date after": `${p50} ms at p50, ${p99} ms at p99, ${most} ms at most`,
   };

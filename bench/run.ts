@@ -27,6 +27,8 @@ import { redisLoad, redisLoadPlanOf } from "./scenarios/redis-load.ts";
 import { reportRedisLoad } from "./scenarios/redis-load-report.ts";
 import { slow, slowPlanOf } from "./scenarios/slow.ts";
 import { reportSlow } from "./scenarios/slow-report.ts";
+import { sse, ssePlanOf } from "./scenarios/sse.ts";
+import { reportSse } from "./scenarios/sse-report.ts";
 import { ticker, tickerPlanOf } from "./scenarios/ticker.ts";
 import { reportTicker } from "./scenarios/ticker-report.ts";
 import { parseSettings, type RunSettings, UsageError, usage } from "./settings.ts";
@@ -66,6 +68,7 @@ const scenarios: Readonly<Record<string, Scenario>> = {
   nodes: scenario(nodes, reportNodes, nodesPlanOf),
   "redis-load": scenario(redisLoad, reportRedisLoad, redisLoadPlanOf),
   slow: scenario(slow, reportSlow, slowPlanOf),
+  sse: scenario(sse, reportSse, ssePlanOf),
   ticker: scenario(ticker, reportTicker, tickerPlanOf),
 };
 

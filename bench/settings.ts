@@ -21,10 +21,10 @@ export interface RunSettings {
 }
 
 export const usage = `usage: npm run bench -- <name> [options]
-  names: api, churn, coalescing, cross, cross-cpu, fanout, javascript, memory, nodes, redis-load, slow, ticker
+  names: api, churn, coalescing, cross, cross-cpu, fanout, javascript, memory, nodes, redis-load, slow, sse, ticker
   --engine bun|uws       only this engine       (default: both)
   --format json|msgpack  only this wire format  (default: fanout and api both, else json)
-  --mode volatile|stream only this mode         (fanout, coalescing, cross, cross-cpu, redis-load; default: both)
+  --mode volatile|stream only this mode         (fanout, coalescing, cross, cross-cpu, redis-load, sse; default: both)
   --rounds N             rounds of paired windows
   --seed N               seed of schedules and resampling (default: 1)
   --halt                 lets the servers' core halt between publications (fanout, javascript)

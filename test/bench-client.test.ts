@@ -3,6 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { Connection, openMany } from "../bench/client/connection.ts";
 import { Deliveries } from "../bench/client/deliveries.ts";
+import { EventConnection } from "../bench/client/event-connection.ts";
 import { maskedFrame, opcode, scanFrames } from "../bench/client/frames.ts";
 import { openLivedIn } from "../bench/client/lived-in.ts";
 import { decodeFrame, firstSequence, PublishFrames, SequencePlace } from "../bench/client/payload.ts";
@@ -214,8 +215,9 @@ describe("subscribers of a server that has lived", () => {
     const server = await startServer("bare", "bun");
     let joined: readonly Connection[] = [];
     const target = { port: server.port, format: "json", query: "?topics=t" } as const;
-    const left = await openLivedIn(target, 20, async (all) => {
-      joined = [...all];
+    const left = await openLivedIn(20, async (count) => {
+      joined = await openMany(target, count);
+      return joined as Connection[];
     });
     expect(joined.length).toBe(60);
     expect(left.map((connection) => connection.index)).toEqual(Array.from({ length: 20 }, (_, i) => i));
@@ -227,6 +229,38 @@ describe("subscribers of a server that has lived", () => {
 });
 
 describe("a window", () => {
+  test.each(["bun", "uws"] as const)(
+    "over event streams of a node on %s counts every delivery",
+    async (engine) => {
+      const server = await startServer("fanwire", engine);
+      const open = (index: number) => EventConnection.open(server.port, ["room:a", "game:a"], index);
+      const subscribers = await Promise.all([0, 1, 2, 3, 4].map(open));
+      const publisher = await Connection.open({ port: server.port, format: "json", query: "?join=none" });
+      for (const topic of ["room:a", "game:a"]) {
+        const { facts, publications, frameBytes } = await measureWindow({
+          serverPid: server.pid,
+          publisher,
+          subscribers,
+          frames: new PublishFrames("json", topic, 36),
+          schedule: jitteredSchedule({ ratePerSecond: 200, durationMs: 100, seed: 1 }),
+          durationMs: 100,
+        });
+        expect(publications).toBe(20);
+        expect(facts).toMatchObject({
+          expected: 100,
+          received: 100,
+          lost: 0,
+          disordered: 0,
+          unexpectedFrames: 0,
+        });
+        expect(frameBytes).toBeGreaterThan(150);
+      }
+      for (const subscriber of subscribers) subscriber.close();
+      await server.stop();
+      await expect(EventConnection.open(server.port, ["room:a"], 0)).rejects.toThrow();
+    },
+  );
+
   test("over real sockets to a bare engine counts every delivery and the CPU of both sides", async () => {
     const server = await startServer("bare", "bun");
     const subscribers = await openMany({ port: server.port, format: "json", query: "?topics=t" }, 5);

@@ -42,6 +42,14 @@ describe("the schedule", () => {
     expect(merged[19]!).toBeLessThan(200e6);
   });
 
+  test("alternates between three servers in the same way", () => {
+    const times = jitteredSchedule({ ...settings, ratePerSecond: 50, durationMs: 80 });
+    const { times: merged, sides } = alternating(times, 20, 0, 3);
+    expect([...merged]).toEqual([...merged].sort((left, right) => left - right));
+    expect([...sides]).toEqual([0, 1, 2, 1, 2, 0, 2, 0, 1, 0, 1, 2]);
+    expect([...merged].map((at) => Math.floor(at / 20e6))).toEqual(Array.from({ length: 12 }, (_, i) => i));
+  });
+
   test("is kept open loop: what a slow step delays leaves at once, all of it, and its lateness is on record", async () => {
     const schedule = Float64Array.from([0, 5e6, 10e6, 15e6, 20e6]);
     const done: number[] = [];

@@ -14,26 +14,35 @@ export interface Target {
   readonly source?: string;
 }
 
+/** One who is published to, by whatever protocol. */
+export interface Subscriber {
+  /** The generator's own number for it; a window's subscribers have consecutive ones. */
+  readonly index: number;
+  readonly format: Format;
+  readonly chunks: number;
+  readonly isClosed: boolean;
+  listener: Listener;
+}
+
 /** Hears what arrives once the connection is ready. `at` is the time of the chunk, in nanoseconds. */
 export interface Listener {
-  message(connection: Connection, buffer: Buffer, start: number, end: number, at: number): void;
-  closed?(connection: Connection, code: number, reason: string): void;
+  message(connection: Subscriber, buffer: Buffer, start: number, end: number, at: number): void;
+  closed?(connection: Subscriber, code: number, reason: string): void;
 }
 
 type BunSocket = Bun.Socket<Connection>;
 
-const dropAll: Listener = {
+export const dropAll: Listener = {
   message() {
     // Nobody listens yet.
   },
 };
 
-export class Connection {
+export class Connection implements Subscriber {
   /** Of all connections of the process. */
   static readonly totals = { chunks: 0, frames: 0, bytes: 0 };
 
   listener: Listener = dropAll;
-  /** The generator's own number for it; a window's subscribers have consecutive ones. */
   index: number;
   readonly format: Format;
   /** The first frame the server sent. */

@@ -1,7 +1,6 @@
 // Subscribers of a server that has lived: of three times as many connections those that are left; knows no protocol.
 
 import { seededRandom, shuffled } from "../measure/stats.ts";
-import { type Connection, openMany, type Target } from "./connection.ts";
 
 const opened = 3;
 
@@ -12,15 +11,13 @@ const opened = 3;
  * a thousand that is 5.5 % [4.7, 6.2]: more than what is to be measured, and no merit of either server. So both close
  * two connections of three, the same ones, before anything is measured.
  *
- * `joined` is told of all of them before any is closed.
+ * `open` resolves once all of them have joined; only then some are closed.
  */
-export async function openLivedIn(
-  target: Target,
+export async function openLivedIn<One extends { index: number; cut(): void }>(
   count: number,
-  joined: (connections: readonly Connection[]) => Promise<unknown>,
-): Promise<Connection[]> {
-  const all = await openMany(target, opened * count);
-  await joined(all);
+  open: (count: number) => Promise<readonly One[]>,
+): Promise<One[]> {
+  const all = await open(opened * count);
   const stay = new Set(shuffled(all, seededRandom(count)).slice(0, count));
   const left = all.filter((connection) => stay.has(connection));
   for (const connection of all) if (!stay.has(connection)) connection.cut();

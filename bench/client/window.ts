@@ -5,7 +5,7 @@ import { type CpuSnapshot, type CpuUse, cpuBetween, readCpu, readMachine } from 
 import { createHistogram, type Histogram } from "../measure/histogram.ts";
 import type { AlternatingSchedule } from "../measure/schedule.ts";
 import type { WindowFacts } from "../measure/validity.ts";
-import type { Connection, Listener } from "./connection.ts";
+import type { Connection, Listener, Subscriber } from "./connection.ts";
 import { Deliveries } from "./deliveries.ts";
 import { type PaceSettings, pace } from "./pace.ts";
 import { type Frames, SequencePlace } from "./payload.ts";
@@ -15,7 +15,7 @@ export interface WindowSide {
   readonly serverPid: number;
   readonly publisher: Connection;
   /** Their indexes are consecutive. */
-  readonly subscribers: readonly Connection[];
+  readonly subscribers: readonly Subscriber[];
   readonly frames: Frames;
   /** See DeliverySettings. */
   readonly ring?: number;
@@ -69,13 +69,13 @@ export class Receivers implements Listener {
   readonly #place: SequencePlace;
   readonly #base: number;
 
-  constructor(deliveries: Deliveries, first: Connection) {
+  constructor(deliveries: Deliveries, first: Subscriber) {
     this.#deliveries = deliveries;
     this.#place = new SequencePlace(first.format);
     this.#base = first.index;
   }
 
-  message(connection: Connection, buffer: Buffer, start: number, end: number, at: number): void {
+  message(connection: Subscriber, buffer: Buffer, start: number, end: number, at: number): void {
     const sequence = this.#place.read(buffer, start, end);
     if (sequence === -1) {
       this.unexpected++;
@@ -110,7 +110,7 @@ class Part {
     this.publications = publications;
     const subscribers = side.subscribers.length;
     this.deliveries = new Deliveries({ publications, subscribers, ring: side.ring ?? 0 });
-    this.receivers = new Receivers(this.deliveries, side.subscribers[0] as Connection);
+    this.receivers = new Receivers(this.deliveries, side.subscribers[0] as Subscriber);
     for (const subscriber of side.subscribers) subscriber.listener = this.receivers;
     this.#chunksBefore = this.#chunks();
     this.#cpuBefore = readCpu(side.serverPid);

@@ -27,17 +27,22 @@ export interface AlternatingSchedule {
 }
 
 /**
- * Two servers in turn, slice by slice, each slice of the given schedule to both of them: first to one, then to the other, then
- * the other way round. So they share their schedule, and what changes over more than a few slices meets both alike.
+ * Two servers in turn, or `count` of them, slice by slice, each slice of the given schedule to all of them: first to one, then to the
+ * other, then the other way round. So they share their schedule, and what changes over more than a few slices meets all alike.
  */
-export function alternating(times: Float64Array, sliceMs: number, first: 0 | 1): AlternatingSchedule {
+export function alternating(
+  times: Float64Array,
+  sliceMs: number,
+  first: number,
+  count = 2,
+): AlternatingSchedule {
   const sliceNs = sliceMs * 1e6;
   const planned: { at: number; side: number }[] = [];
   for (const time of times) {
     const slice = Math.floor(time / sliceNs);
-    for (const turn of [0, 1]) {
-      const side = (turn + slice + first) % 2;
-      planned.push({ at: time + (slice + turn) * sliceNs, side });
+    for (let turn = 0; turn < count; turn++) {
+      const side = (turn + slice + first) % count;
+      planned.push({ at: time + (slice * (count - 1) + turn) * sliceNs, side });
     }
   }
   planned.sort((left, right) => left.at - right.at);

@@ -1,6 +1,6 @@
 // Benchmark `fanout`: server CPU per publication as a + b·S over S subscribers, fanwire and the bare engine side by side.
 
-import { Connection } from "../client/connection.ts";
+import { Connection, openMany } from "../client/connection.ts";
 import { maskedFrame, opcode } from "../client/frames.ts";
 import { openLivedIn } from "../client/lived-in.ts";
 import { type Format, PublishFrames, SequencePlace } from "../client/payload.ts";
@@ -11,9 +11,9 @@ import {
   type WindowSide,
   WindowTotals,
 } from "../client/window.ts";
-import { type CpuSnapshot, cpuBetween, readCpu } from "../measure/cpu.ts";
 import { alternating, jitteredSchedule } from "../measure/schedule.ts";
 import { seededRandom, shuffled } from "../measure/stats.ts";
+import { upkeepMsPerSecond } from "../measure/upkeep.ts";
 import { type Flag, flagsOf } from "../measure/validity.ts";
 import type { Mode, RunSettings } from "../settings.ts";
 import { type Arm, type EngineName, keepAwake, type ServerProcess, startServer } from "../targets/servers.ts";
@@ -59,15 +59,16 @@ async function connect(server: ServerProcess, format: Format): Promise<Side> {
   const subscribers = new Map<Group, readonly Connection[]>();
   for (const group of groups) {
     const bare = server.arm === "bare" ? { query: `?topics=t-${group.subscribers}` } : {};
-    const join = async (connections: readonly Connection[]) => {
-      if (server.arm === "bare") return;
+    const open = async (count: number) => {
+      const connections = await openMany({ port: server.port, format, ...bare }, count);
+      if (server.arm === "bare") return connections;
       for (const mode of ["volatile", "stream"] as const) {
         const topic = topicOf(mode, group);
         await Promise.all(connections.map((one) => one.request({ type: "subscribe", topic })));
       }
+      return connections;
     };
-    const target = { port: server.port, format, ...bare };
-    subscribers.set(group, await openLivedIn(target, group.subscribers, join));
+    subscribers.set(group, await openLivedIn(group.subscribers, open));
   }
   return { arm: server.arm, server, format, subscribers };
 }
@@ -211,22 +212,11 @@ class Comparing {
     else if (sample !== undefined) this.#samples.set(group, sample);
   }
 
-  /** Of some seconds the least: what the others have more may be garbage of publications, which is a cost of theirs. */
   async #rest(): Promise<void> {
     if (!this.#settings.quick) await Bun.sleep(settleMs);
-    const upkeep = this.result.upkeepMsPerSecond;
-    const arms = ["fanwire", "bare"] as const;
-    for (let second = 0; second < this.#plan.restSeconds; second++) {
-      const before = arms.map((arm) => readCpu(this.#sides[arm].server.pid));
-      const startedAt = Bun.nanoseconds();
-      await Bun.sleep(1000);
-      const seconds = (Bun.nanoseconds() - startedAt) / 1e9;
-      for (const [place, arm] of arms.entries()) {
-        const { ns } = cpuBetween(before[place] as CpuSnapshot, readCpu(this.#sides[arm].server.pid));
-        const ms = ns / 1e6 / seconds;
-        if (!(upkeep[arm] <= ms)) upkeep[arm] = ms;
-      }
-    }
+    const pids = [this.#sides.fanwire.server.pid, this.#sides.bare.server.pid];
+    const [fanwire = Number.NaN, bare = Number.NaN] = await upkeepMsPerSecond(pids, this.#plan.restSeconds);
+    Object.assign(this.result.upkeepMsPerSecond, { fanwire, bare });
   }
 
   /** One window, in which both arms have their turns; again, a few times, if the machine was disturbed. */

@@ -5,6 +5,7 @@ import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { machineFacts } from "./measure/machine.ts";
 import { exitCode, type Part, writeResult } from "./measure/report.ts";
+import { compareFiles, report, reportUsage } from "./report/command.ts";
 import { api, apiPlanOf } from "./scenarios/api.ts";
 import { reportApi } from "./scenarios/api-report.ts";
 import { churn, churnPlanOf } from "./scenarios/churn.ts";
@@ -82,7 +83,10 @@ function pinSelf(): void {
 /** Without a benchmark's name it is the suite that is meant. */
 async function main(): Promise<number> {
   const args = process.argv.slice(2);
-  return isOfSuite(args[0]) ? runSuite(args) : runBenchmark();
+  const [command, ...files] = args;
+  if (command === "report") return report(files);
+  if (command === "compare") return compareFiles(files);
+  return isOfSuite(command) ? runSuite(args) : runBenchmark();
 }
 
 async function runBenchmark(): Promise<number> {
@@ -127,6 +131,7 @@ try {
 } catch (error) {
   const isUsage =
     error instanceof UsageError || (error as { code?: string }).code?.startsWith("ERR_PARSE_ARGS");
-  console.error(isUsage ? `${(error as Error).message}\n\n${suiteUsage}\n\n${usage}` : error);
+  const help = [suiteUsage, reportUsage, usage].join("\n\n");
+  console.error(isUsage ? `${(error as Error).message}\n\n${help}` : error);
   process.exit(isUsage ? 64 : 70);
 }

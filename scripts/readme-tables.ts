@@ -29,7 +29,7 @@ export function code(text: string): string {
 }
 
 /** The first row is the head. In the form the formatter gives tables: columns as wide as their widest cell. */
-function tableOf([head = [], ...rows]: readonly (readonly string[])[]): string {
+export function tableOf([head = [], ...rows]: readonly (readonly string[])[]): string {
   const widths = head.map((_, column) => Math.max(...[head, ...rows].map((row) => row[column]?.length ?? 0)));
   const rule = widths.map((width) => "-".repeat(width));
   return [head, rule, ...rows]

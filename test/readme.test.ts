@@ -2,6 +2,7 @@
 
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
+import { withBench } from "../scripts/bench-table.ts";
 import { withMetrics } from "../scripts/metrics-table.ts";
 import { withOptions } from "../scripts/options-table.ts";
 import { readme } from "../scripts/readme-tables.ts";
@@ -14,4 +15,8 @@ test("the README's table of options has every option as it is (else: bun scripts
 
 test("the README's table of metrics has every metric as it is (else: bun scripts/metrics-table.ts)", () => {
   expect(text).toBe(withMetrics(text));
+});
+
+test("the README's figures are those of the newest full result (else: bun scripts/bench-table.ts)", () => {
+  expect(text).toBe(withBench(text));
 });

@@ -1,0 +1,139 @@
+// The headline: one row per question and condition, one column per target, and the goals with their verdicts. Page and README share it.
+
+import { type Interval, judge, type Verdict } from "../measure/stats.ts";
+import { minimumRounds } from "../measure/validity.ts";
+import type { Run, Scenario, SuiteResult } from "../suite/result.ts";
+import { deploymentName, oneNode } from "../suite/target.ts";
+import { byArm, conditionsOf } from "./arms.ts";
+import { figureText } from "./figure.ts";
+import { figureOf, type Metric, metrics, pairedRatio } from "./metrics.ts";
+
+export interface HeadlineRow {
+  readonly scenario: Scenario;
+  readonly metric: Metric;
+  /** Under which condition. */
+  readonly condition: string;
+  readonly publicationsPerBurst: number;
+  readonly byTarget: ReadonlyMap<string, readonly Run[]>;
+}
+
+const asked: readonly (readonly [Scenario, readonly Metric[]])[] = [
+  ["cpu", [metrics.cpu]],
+  ["capacity", [metrics.capacity50]],
+  ["latency", [metrics.p50, metrics.p99, metrics.p999]],
+  ["cross", [metrics.p50, metrics.p99]],
+  ["memory", [metrics.memory]],
+  ["storm", [metrics.receiving]],
+  ["kill", [metrics.receiving]],
+  ["disconnects", [metrics.delivered]],
+];
+
+export function headlineRows({ runs }: SuiteResult): HeadlineRow[] {
+  return asked.flatMap(([scenario, wanted]) =>
+    conditionsOf(runs.filter((run) => run.scenario === scenario)).flatMap(({ name, runs: same }) => {
+      const deployed = Map.groupBy(same, ({ target }) => deploymentName(target.deployment));
+      return [...deployed].flatMap(([where, own]) => {
+        const condition = where === deploymentName(oneNode) ? name : `${name}; ${where}`;
+        const byTarget = Map.groupBy([...own].sort(byArm), ({ target }) => target.name);
+        const publicationsPerBurst = own[0]?.publicationsPerBurst ?? 1;
+        return wanted.map((metric) => ({ scenario, metric, condition, publicationsPerBurst, byTarget }));
+      });
+    }),
+  );
+}
+
+export const rowName = ({ scenario, metric, condition }: HeadlineRow): string => {
+  const when =
+    scenario === "storm" || scenario === "kill" ? `${scenario}: ` : scenario === "cross" ? "cross-node " : "";
+  return `${when}${metric.name}, ${metric.unit} (${condition})`;
+};
+
+export function targetsOf(suite: SuiteResult, kinds: readonly Run["target"]["kind"][]): string[] {
+  const sorted = suite.runs.filter(({ target }) => kinds.includes(target.kind)).sort(byArm);
+  return [...new Set(sorted.map(({ target }) => target.name))];
+}
+
+/** Head and rows: what is asked, then each target's median with its interval, or why there is none. */
+export function headlineTable(suite: SuiteResult, targets: readonly string[]) {
+  const rows = headlineRows(suite).map((row) => [
+    rowName(row),
+    ...targets.map((target) =>
+      figureText(figureOf(row.byTarget.get(target) ?? [], row.metric, suite.seed), row.metric.digits),
+    ),
+  ]);
+  return { head: ["", ...targets], rows };
+}
+
+/** How much better one target is than another: below 1 is better, whichever way the metric goes. */
+export interface Lead {
+  readonly row: HeadlineRow;
+  readonly ours: string;
+  readonly theirs: string;
+  readonly ratio: Interval;
+}
+
+export function leadOf(row: HeadlineRow, ours: string, theirs: string, seed: number): Lead | undefined {
+  const [mine, others] = [row.byTarget.get(ours) ?? [], row.byTarget.get(theirs) ?? []];
+  const isLower = row.metric.better === "lower";
+  const ratio = pairedRatio(isLower ? mine : others, isLower ? others : mine, row.metric, seed);
+  return ratio && { row, ours, theirs, ratio };
+}
+
+export interface Goal {
+  readonly what: string;
+  readonly bound: number;
+  readonly figure: Interval | undefined;
+  readonly verdict: Verdict | "refused" | "not measured";
+}
+
+/** One bound that the project has set itself, over rows and opponents. */
+interface Aim {
+  readonly scenario: Scenario | "every";
+  readonly opponents: readonly string[];
+  readonly bound: number;
+  /** Which of the CPU rows: publications that leave one by one, or as many together as there are. */
+  readonly writes?: "one" | "many";
+}
+
+const slowPeers = ["guide", "socket.io"];
+
+/** Ratios to opponents, below 1 is better; a share of the floor of 85 % is a ratio to it of 1 / 0.85. */
+const aims: readonly Aim[] = [
+  { scenario: "cpu", writes: "one", opponents: slowPeers, bound: 0.7 },
+  { scenario: "cpu", writes: "many", opponents: slowPeers, bound: 0.25 },
+  { scenario: "capacity", opponents: slowPeers, bound: 0.25 },
+  { scenario: "every", opponents: ["centrifugo"], bound: 1 },
+  { scenario: "cpu", writes: "one", opponents: ["raw-floor"], bound: 1 / 0.85 },
+  { scenario: "cpu", writes: "many", opponents: ["raw-floor"], bound: 1 / 0.85 },
+];
+
+export function goals(suite: SuiteResult): Goal[] {
+  const rows = headlineRows(suite);
+  const bursts = rows.filter(({ scenario }) => scenario === "cpu").map((row) => row.publicationsPerBurst);
+  const wanted = { one: Math.min(...bursts), many: Math.max(...bursts) };
+  return targetsOf(suite, ["ours"]).flatMap((ours) =>
+    aims.flatMap(({ scenario, opponents, bound, writes }) =>
+      rows
+        .filter((row) => scenario === "every" || row.scenario === scenario)
+        .filter((row) => row.byTarget.has(ours))
+        .filter((row) => writes === undefined || row.publicationsPerBurst === wanted[writes])
+        .flatMap((row) => opponents.flatMap((theirs) => goalOf(suite, row, ours, theirs, bound) ?? [])),
+    ),
+  );
+}
+
+/** Undefined where the opponent cannot do what the row asks at all. */
+function goalOf(
+  { seed, plan }: SuiteResult,
+  row: HeadlineRow,
+  ours: string,
+  theirs: string,
+  bound: number,
+): Goal | undefined {
+  if (!row.byTarget.has(theirs)) return undefined;
+  const figure = leadOf(row, ours, theirs, seed)?.ratio;
+  const what = `${ours} / ${theirs}: ${rowName(row)}`;
+  if (figure === undefined) return { what, bound, figure, verdict: "refused" };
+  const isWeak = plan === "smoke" || figure.count < minimumRounds;
+  return { what, bound, figure, verdict: isWeak ? "refused" : judge(figure, bound) };
+}

@@ -51,7 +51,8 @@ export function logAxis(label: string, values: readonly number[]): Axis {
   const positive = values.filter((value) => Number.isFinite(value) && value > 0);
   const low = positive.length === 0 ? 1 : Math.min(...positive);
   const high = positive.length === 0 ? 10 : Math.max(...positive);
-  const factors = Math.log10(high / low) > 2 ? [1] : [1, 2, 5];
+  const decades = Math.log10(high / low);
+  const factors = decades > 2 ? [1] : decades > 0.6 ? [1, 2, 5] : [1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9];
   const stops: number[] = [];
   for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); power++) {
     stops.push(...factors.map((factor) => factor * 10 ** power));

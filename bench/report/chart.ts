@@ -18,14 +18,15 @@ export interface Series {
   readonly name: string;
   readonly look: Look;
   readonly points: readonly PlotPoint[];
-  /** `marks`: no line. `line`: no marks, for time lines and for models. */
-  readonly draw?: "both" | "marks" | "line";
+  /** `marks`: no line. `line`: no marks, as a model has none. `sparse`: few marks, for lines of many points. */
+  readonly draw?: "both" | "marks" | "line" | "sparse";
 }
 
 /** Something worth a word at a value of the abscissa, on a line of the look's. */
 export interface Note {
   readonly x: number;
-  readonly text: string;
+  /** Absent where the legend has it. */
+  readonly text?: string;
   readonly look?: Look;
 }
 
@@ -62,15 +63,9 @@ export function chart({ title, x, y, series, notes = [], bounds = [] }: ChartPar
       .filter(({ y: at }) => y.place(at) >= 0 && y.place(at) <= 1)
       .map(({ y: at, text }) => [
         element("path", { class: "bound", d: `M${size.left} ${px(up(at))}H${size.width - size.right}` }),
-        element(
-          "text",
-          { class: "note", x: size.width - size.right - 3, y: up(at) - 4, "text-anchor": "end" },
-          text,
-        ),
+        element("text", { class: "note", x: size.left + 4, y: up(at) - 4 }, text),
       ]),
-    notes
-      .filter(({ x: at }) => x.place(at) >= 0 && x.place(at) <= 1)
-      .map((note, place) => noteOf(note, place, across)),
+    notes.filter(({ x: at }) => x.place(at) >= 0 && x.place(at) <= 1).map((note) => noteOf(note, across)),
     series.map((one) => seriesOf({ ...one, points: one.points.filter(isInside) }, across, up)),
   );
 }
@@ -106,26 +101,20 @@ function grid(x: Axis, y: Axis, across: (value: number) => number, up: (value: n
   ];
 }
 
-/** Neighbouring notes stand on lines of their own, so that they do not run into each other. */
-function noteOf({ x, text, look }: Note, place: number, across: (value: number) => number): Markup {
+function noteOf({ x, text, look }: Note, across: (value: number) => number): Markup {
   const at = across(x);
   const isRight = at > size.left + plot.width * 0.6;
+  const place = { x: at + (isRight ? -4 : 4), y: size.top + 12, "text-anchor": isRight ? "end" : "start" };
   return element(
     "g",
     { class: look?.colour },
     element("path", { class: "knee", d: `M${px(at)} ${size.top}V${size.top + plot.height}` }),
-    element(
-      "text",
-      {
-        class: "note",
-        x: at + (isRight ? -4 : 4),
-        y: size.top + 12 + (place % 8) * 14,
-        "text-anchor": isRight ? "end" : "start",
-      },
-      text,
-    ),
+    text === undefined ? undefined : element("text", { class: "note", ...place }, text),
   );
 }
+
+/** About as many marks as tell lines apart that have hundreds of points. */
+const fewMarks = 7;
 
 function seriesOf(
   { name, look, points, draw = "both" }: Series,
@@ -152,13 +141,17 @@ function seriesOf(
           d: `M${line}`,
           "stroke-dasharray": look.dash === "" ? undefined : look.dash,
         }),
-    draw === "line"
-      ? undefined
-      : points.map((point) => [
-          whisker(point),
-          markOf(look, across(point.x), up(point.y), point.isRough, hintOf(name, point)),
-        ]),
+    markedOf(points, draw).map((point) => [
+      whisker(point),
+      markOf(look, across(point.x), up(point.y), point.isRough, hintOf(name, point)),
+    ]),
   );
+}
+
+function markedOf(points: readonly PlotPoint[], draw: Series["draw"]): readonly PlotPoint[] {
+  if (draw === "line") return [];
+  const every = draw === "sparse" ? Math.ceil(points.length / fewMarks) : 1;
+  return points.filter((_, place) => place % every === 0);
 }
 
 const hintOf = (name: string, { x, y }: PlotPoint) =>

@@ -34,19 +34,20 @@ export function tableOf({ head, rows }: Table): Markup {
             "tr",
             {},
             row.map((cell, place) =>
-              element(
-                place === 0 ? "th" : "td",
-                place === 0
-                  ? { scope: "row" }
-                  : { class: cell.startsWith("invalid") ? "invalid" : undefined },
-                cell,
-              ),
+              place === 0 ? element("th", { scope: "row" }, cell) : figureCell(cell),
             ),
           ),
         ),
       ),
     ),
   );
+}
+
+/** An interval stands beneath its figure: beside it, the table of seven targets would be wider than any screen. */
+function figureCell(cell: string): Markup {
+  const [, figure, interval] = /^(\S+) (\[.*)$/.exec(cell) ?? [];
+  if (figure !== undefined) return element("td", {}, figure, element("small", {}, interval));
+  return element("td", { class: cell.startsWith("invalid") ? "invalid" : undefined }, cell);
 }
 
 export interface Picture {
@@ -58,9 +59,11 @@ export interface Picture {
   readonly data: Table;
   /** Why nothing is drawn, or what is left out of the plot. */
   readonly refusals?: readonly string[];
+  /** What else is to be known. */
+  readonly remarks?: readonly string[];
 }
 
-export function picture({ caption, plot, legend, data, refusals = [] }: Picture): Markup {
+export function picture({ caption, plot, legend, data, refusals = [], remarks = [] }: Picture): Markup {
   return element(
     "figure",
     {},
@@ -68,16 +71,20 @@ export function picture({ caption, plot, legend, data, refusals = [] }: Picture)
     plot ??
       element("p", { class: "refused" }, element("strong", {}, "invalid"), " – no headline from these runs."),
     plot === undefined ? undefined : legend,
-    refusals.length === 0
-      ? undefined
-      : element(
-          "ul",
-          { class: "refusals" },
-          refusals.map((text) => element("li", {}, text)),
-        ),
+    listOf("refusals", refusals),
+    listOf("remarks", remarks),
     element("details", {}, element("summary", {}, "Data"), tableOf(data)),
   );
 }
+
+const listOf = (name: string, lines: readonly string[]): Child =>
+  lines.length === 0
+    ? undefined
+    : element(
+        "ul",
+        { class: name },
+        lines.map((line) => element("li", {}, line)),
+      );
 
 /** Figures that are no picture: the table is open. */
 export const tableFigure = (caption: string, table: Table): Markup =>

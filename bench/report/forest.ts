@@ -1,13 +1,21 @@
 // A forest plot: ratios with their intervals on a logarithmic axis around 1, as SVG; knows no result.
 
 import { logAxis } from "./axis.ts";
+import { type Look, markOf } from "./look.ts";
 import { element, type Markup } from "./markup.ts";
 
-export interface ForestRow {
-  readonly name: string;
+export interface ForestInterval {
   readonly low: number;
   readonly mid: number;
   readonly high: number;
+  /** Whose it is, where a row has several. */
+  readonly look?: Look;
+}
+
+export interface ForestRow {
+  readonly name: string;
+  /** One beneath the other. */
+  readonly intervals: readonly ForestInterval[];
   /** The goal, if there is one: a tick on the row. */
   readonly goal?: number;
 }
@@ -21,10 +29,12 @@ const bottom = 46;
 /** Letters that fit across, as large as a phone shows them. */
 const letters = 54;
 const lineHeight = 16;
+const intervalHeight = 18;
+const plain: Look = { colour: "c0", dash: "", mark: "square" };
 
 /** Names stand above their intervals: beside them they would take half of a phone's width. */
 export function forest(title: string, label: string, rows: readonly ForestRow[]): Markup {
-  const axis = logAxis(label, [0.9, 1.1, ...rows.flatMap((row) => [row.low, row.high, row.goal ?? 1])]);
+  const axis = logAxis(label, [0.9, 1.1, ...rows.flatMap(valuesOf)]);
   const across = (value: number) => {
     const place = value > 0 ? Math.min(1, Math.max(0, axis.place(value))) : 0;
     return left + place * (width - left - figures - 8);
@@ -34,7 +44,7 @@ export function forest(title: string, label: string, rows: readonly ForestRow[])
   for (const row of rows) {
     const names = wrapped(row.name);
     drawn.push(rowOf(row, names, y, across));
-    y += names.length * lineHeight + 28;
+    y += names.length * lineHeight + row.intervals.length * intervalHeight + 8;
   }
   return element(
     "svg",
@@ -50,6 +60,11 @@ export function forest(title: string, label: string, rows: readonly ForestRow[])
   );
 }
 
+const valuesOf = ({ intervals, goal = 1 }: ForestRow): number[] => [
+  goal,
+  ...intervals.flatMap(({ low, high }) => [low, high]),
+];
+
 const px = (value: number) => Number(value.toFixed(2));
 
 function rowOf(
@@ -58,23 +73,33 @@ function rowOf(
   y: number,
   across: (value: number) => number,
 ): Markup {
-  const middle = y + names.length * lineHeight + 11;
-  const at = across(row.mid);
+  const from = y + names.length * lineHeight + 11;
+  const until = row.intervals.length * intervalHeight;
   return element(
     "g",
     {},
     names.map((name, line) => element("text", { class: "over", x: 4, y: y + 13 + line * lineHeight }, name)),
     row.goal === undefined
       ? undefined
-      : element("path", { class: "goal", d: `M${px(across(row.goal))} ${middle - 8}v16` }),
-    element("path", { class: "interval", d: `M${px(across(row.low))} ${middle}H${px(across(row.high))}` }),
-    element("rect", { class: "centre", x: at - 4, y: middle - 4, width: 8, height: 8 }),
+      : element("path", { class: "goal", d: `M${px(across(row.goal))} ${from - 9}v${until}` }),
+    row.intervals.map((interval, place) => intervalOf(interval, from + place * intervalHeight, across)),
+  );
+}
+
+function intervalOf(
+  { low, mid, high, look = plain }: ForestInterval,
+  y: number,
+  across: (value: number) => number,
+): Markup[] {
+  return [
+    element("path", { class: `${look.colour} interval`, d: `M${px(across(low))} ${y}H${px(across(high))}` }),
+    markOf(look, across(mid), y),
     element(
       "text",
-      { class: "value", x: width - 4, y: middle + 5, "text-anchor": "end" },
-      `${digits(row.mid)} [${digits(row.low)}, ${digits(row.high)}]`,
+      { class: "value", x: width - 4, y: y + 5, "text-anchor": "end" },
+      `${digits(mid)} [${digits(low)}, ${digits(high)}]`,
     ),
-  );
+  ];
 }
 
 /** SVG breaks no lines. */

@@ -4,9 +4,10 @@ import { type Interval, judge, type Verdict } from "../measure/stats.ts";
 import { minimumRounds } from "../measure/validity.ts";
 import type { Run, Scenario, SuiteResult } from "../suite/result.ts";
 import { deploymentName, oneNode } from "../suite/target.ts";
-import { byArm, conditionsOf } from "./arms.ts";
+import { byArm, conditionsOf, isSoundFor } from "./arms.ts";
 import { figureText } from "./figure.ts";
 import { figureOf, type Metric, metrics, pairedRatio } from "./metrics.ts";
+import { pool } from "./pooled.ts";
 
 export interface HeadlineRow {
   readonly scenario: Scenario;
@@ -57,11 +58,23 @@ export function targetsOf(suite: SuiteResult, kinds: readonly Run["target"]["kin
 export function headlineTable(suite: SuiteResult, targets: readonly string[]) {
   const rows = headlineRows(suite).map((row) => [
     rowName(row),
-    ...targets.map((target) =>
-      figureText(figureOf(row.byTarget.get(target) ?? [], row.metric, suite.seed), row.metric.digits),
-    ),
+    ...targets.map((target) => cellOf(row.byTarget.get(target) ?? [], row.metric, suite.seed)),
   ]);
   return { head: ["", ...targets], rows };
+}
+
+/** A percentile that no round is long enough for is that of all rounds together, marked as having no interval. */
+function cellOf(runs: readonly Run[], metric: Metric, seed: number): string {
+  const figure = figureOf(runs, metric, seed);
+  const sound = runs.filter((run) => isSoundFor(run, metric.isLatency));
+  if (!("none" in figure) || metric.percentile === undefined || sound.length === 0) {
+    return figureText(figure, metric.digits);
+  }
+  const { which, percentile } = metric.percentile;
+  const pooled = pool(sound, which).at(percentile);
+  if (pooled === undefined) return figure.none;
+  const value = pooled.value.toFixed(metric.digits);
+  return `${pooled.isRough ? "~" : ""}${value} [${sound.length} rounds together]`;
 }
 
 /** How much better one target is than another: below 1 is better, whichever way the metric goes. */

@@ -15,6 +15,8 @@ export interface Metric {
   /** Whether the lateness of the publisher forbids it. */
   readonly isLatency: boolean;
   readonly scenarios: readonly Scenario[];
+  /** Where it is a percentile: of what, so that rounds too short for it may be taken together. */
+  readonly percentile?: { readonly which: keyof RunHistograms; readonly percentile: Percentile };
   /** Of all runs of one arm, condition and round; undefined where they have no such thing. */
   readonly of: (runs: readonly Run[]) => number | undefined;
 }
@@ -79,6 +81,7 @@ function percentileMetric(name: string, which: keyof RunHistograms, percentile: 
     digits: 2,
     isLatency: true,
     scenarios: timed,
+    percentile: { which, percentile },
     of: ([run]) => run && percentileMs(run, which, percentile),
   };
 }

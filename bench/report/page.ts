@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { Run, SuiteResult } from "../suite/result.ts";
 import { arms, flagLines, isInvalid } from "./arms.ts";
 import { patterns } from "./bars.ts";
-import { intervalText, paragraph, type Section, type Table, tableFigure, tableOf } from "./figure.ts";
+import { intervalText, paragraph, type Section, type Table, tableFigure } from "./figure.ts";
 import { type Goal, goals, headlineTable, targetsOf } from "./headline.ts";
 import type { Loaded } from "./load.ts";
 import { type Child, element, style } from "./markup.ts";
@@ -107,7 +107,7 @@ function summary(suite: SuiteResult): Section {
       paragraph(
         "Medians over rounds with 95 % bootstrap intervals. “–”: not measured, or the target cannot do it.",
       ),
-      tableOf(headlineTable(suite, targets)),
+      tableFigure("Each target under the same conditions", headlineTable(suite, targets)),
       tableFigure(
         "The project's own goals, as ratios in this run (below 1 is better for fanwire)",
         goalTable(goals(suite)),

@@ -81,9 +81,9 @@ function workloadPictures({ name, runs }: Condition): Markup {
   const drawn = curves.map((one, place) => ({ ...one, look: looks[place] as Look }));
   const able = drawn.filter(({ curve }) => curve.length > 0);
   const series = able.map(({ arm, curve, look }) => seriesOf(arm, look, curve, (point) => point.p99));
-  const notes = able.flatMap(({ arm, curve, look }) => {
+  const notes = able.flatMap(({ curve, look }) => {
     const knee = kneeOf(curve);
-    return knee === undefined ? [] : [{ x: knee, text: `${arm} ${shortNumber(knee)}`, look }];
+    return knee === undefined ? [] : [{ x: knee, look }];
   });
   const all = series.flatMap(({ points }) => points);
   const main = picture({
@@ -102,7 +102,7 @@ function workloadPictures({ name, runs }: Condition): Markup {
             notes,
             bounds: [{ y: 50, text: "50 ms" }],
           }),
-    legend: legend(series),
+    legend: legend(able.map(({ arm, curve, look }) => ({ name: withKnee(arm, curve), look }))),
     data: { head: pointHead, rows: drawn.flatMap(({ arm, curve }) => pointRows(arm, curve)) },
     refusals: leftOut(runs.filter(isClimbing), false),
   });
@@ -111,6 +111,11 @@ function workloadPictures({ name, runs }: Condition): Markup {
     ...able.map(({ arm, curve }) => percentilesOf(arm, name, curve)),
     searchTable(name, runs),
   );
+}
+
+function withKnee(arm: string, curve: readonly LoadPoint[]): string {
+  const knee = kneeOf(curve);
+  return knee === undefined ? arm : `${arm}, knee at ${shortNumber(knee)}/s`;
 }
 
 const spreadOf = ({ y, low, high }: PlotPoint): number[] => [y, low ?? y, high ?? y];

@@ -37,8 +37,8 @@ export function olderSections(all: readonly Older[]): Section[] {
       title: questions[scenario] ?? `${scenario}: what it claims`,
       body: [
         paragraph(`From ${results.map(({ file }) => file).join(", ")}.`),
-        pair(plots[scenario]?.(results)),
-        claims.length === 0 ? paragraph("No claim; figures only.") : claimPicture(claims),
+        claims.length === 0 ? paragraph("No claim; figures only.") : undefined,
+        pair(plots[scenario]?.(results), claims.length === 0 ? undefined : claimPicture(claims)),
       ],
     };
   });
@@ -62,12 +62,18 @@ function verdicts(claims: readonly NamedClaim[]): ReturnType<typeof forest> | un
   const rows = claims.flatMap(({ claim: { what, figure, bound, verdict } }) =>
     verdict === "refused" || bound <= 0 || figure.low <= 0
       ? []
-      : [{ name: what, low: figure.low / bound, mid: figure.mid / bound, high: figure.high / bound }],
+      : [{ name: what, intervals: [scaled(figure, bound)] }],
   );
   return rows.length === 0
     ? undefined
     : forest("Claims", "figure over its bound: left of 1 the claim is met", rows);
 }
+
+const scaled = ({ low, mid, high }: OlderClaim["figure"], bound: number) => ({
+  low: low / bound,
+  mid: mid / bound,
+  high: high / bound,
+});
 
 function claimTable(claims: readonly NamedClaim[]): Table {
   return {
@@ -99,7 +105,7 @@ function slopes(results: readonly Older[]): Child {
             "ratio: right of 1 fanwire costs more",
             sound.map(({ claim: { what, figure, bound } }) => ({
               name: what.replace(/^fanout · /, "").replace(/: b, .*/, ""),
-              ...figure,
+              intervals: [figure],
               goal: bound,
             })),
           ),

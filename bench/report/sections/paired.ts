@@ -1,35 +1,39 @@
 // Section: fanwire against each other target, round by round, as a forest of ratios.
 
 import type { SuiteResult } from "../../suite/result.ts";
+import { legend } from "../chart.ts";
 import { fixed, pair, paragraph, picture, type Section } from "../figure.ts";
 import { forest } from "../forest.ts";
-import { headlineRows, leadOf, rowName, targetsOf } from "../headline.ts";
+import { headlineRows, type Lead, leadOf, rowName, targetsOf } from "../headline.ts";
+import { type Look, looksOf } from "../look.ts";
 
 export function pairedSection(suite: SuiteResult): Section | undefined {
   const rows = headlineRows(suite);
   const ours = targetsOf(suite, ["ours"]);
   const others = targetsOf(suite, ["peer", "control"]);
+  const looks = looksOf(ours);
   const pictures = others.flatMap((theirs) => {
-    const leads = rows.flatMap((row) => ours.flatMap((mine) => leadOf(row, mine, theirs, suite.seed) ?? []));
-    if (leads.length === 0) return [];
+    const led = rows.flatMap((row) => {
+      const leads = ours.flatMap((mine) => leadOf(row, mine, theirs, suite.seed) ?? []);
+      return leads.length === 0 ? [] : [{ row, leads }];
+    });
+    if (led.length === 0) return [];
     const caption = `fanwire against ${theirs}: left of 1, fanwire is ahead`;
     return [
       picture({
         caption,
         plot: forest(
           caption,
-          `ratio of medians' rounds to ${theirs}, below 1 is better`,
-          leads.map(({ row, ours: mine, ratio }) => ({
-            name: `${short(mine)} ${row.metric.name}, ${row.condition}`,
-            ...ratio,
+          `ratio to ${theirs}, round by round; below 1 is better`,
+          led.map(({ row, leads }) => ({
+            name: rowName(row),
+            intervals: leads.map((lead) => ({ ...lead.ratio, look: looks[ours.indexOf(lead.ours)] as Look })),
           })),
         ),
+        legend: legend(ours.map((name, place) => ({ name, look: looks[place] as Look }))),
         data: {
           head: ["", "ratio", "low", "high", "rounds"],
-          rows: leads.map(({ row, ours: mine, ratio }) => [
-            `${mine}: ${rowName(row)}`,
-            ...[fixed(ratio.mid, 3), fixed(ratio.low, 3), fixed(ratio.high, 3), String(ratio.count)],
-          ]),
+          rows: led.flatMap(({ leads }) => leads.map(leadRow)),
         },
       }),
     ];
@@ -48,4 +52,7 @@ export function pairedSection(suite: SuiteResult): Section | undefined {
   };
 }
 
-const short = (name: string) => name.replace("fanwire-", "");
+const leadRow = ({ row, ours, ratio }: Lead): string[] => [
+  `${ours}: ${rowName(row)}`,
+  ...[fixed(ratio.mid, 3), fixed(ratio.low, 3), fixed(ratio.high, 3), String(ratio.count)],
+];

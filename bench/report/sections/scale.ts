@@ -148,7 +148,7 @@ function tried(name: string, runs: readonly Run[], quantity: Quantity): Markup {
     const own = observations.filter((one) => one.subscribers === subscribers);
     const counts = Array.from({ length: most }, (_, i) => i + 1);
     const points = own.map(({ nodes, value }) => ({ x: nodes, y: value }));
-    const measured: Series = { name: `${subscribers} subscribers, measured`, look, points, draw: "marks" };
+    const measured: Series = { name: `${subscribers} subscribers`, look, points, draw: "marks" };
     if (model === undefined) return [measured];
     const line = counts.map((nodes) => ({ x: nodes, y: predict(model, { nodes, subscribers }) }));
     return [measured, { name: `${subscribers} subscribers, model`, look, points: line, draw: "line" }];
@@ -175,21 +175,21 @@ function tried(name: string, runs: readonly Run[], quantity: Quantity): Markup {
           }),
     legend: legend(series.filter(({ draw }) => draw === "marks")),
     data: errorTable(model, observations, quantity.digits),
-    refusals: [
-      ...leftOut(runs, quantity.isLatency),
-      ...(model === undefined
-        ? ["no model: it takes sound runs at one and at two nodes"]
-        : [worstError(model, observations)]),
+    refusals: leftOut(runs, quantity.isLatency),
+    remarks: [
+      model === undefined
+        ? "No model: it takes sound runs at one and at two nodes."
+        : worstError(model, observations),
     ],
   });
 }
 
 function worstError(model: ScaleModel, observations: readonly Observation[]): string {
   const tested = predictions(model, observations).filter(({ isFitted }) => !isFitted);
-  if (tested.length === 0) return "the model was tested on nothing: no runs at three or four nodes";
+  if (tested.length === 0) return "The model was tested on nothing: no sound runs at three or four nodes.";
   const worst = tested.reduce((left, right) => (Math.abs(right.error) > Math.abs(left.error) ? right : left));
   const sign = worst.error > 0 ? "+" : "−";
-  return `worst error of the model at three and four nodes: ${sign}${fixed(Math.abs(worst.error) * 100, 1)} % (${worst.nodes} nodes, ${worst.subscribers} subscribers)`;
+  return `Worst error of the model at three and four nodes: ${sign}${fixed(Math.abs(worst.error) * 100, 1)} % (${worst.nodes} nodes, ${worst.subscribers} subscribers)`;
 }
 
 function errorTable(

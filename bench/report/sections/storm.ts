@@ -1,12 +1,21 @@
 // Section: everybody connects at once, and a node is killed under load: who is served again, and when.
 
-import type { Run, Scenario, SuiteResult } from "../../suite/result.ts";
+import type { Run, Scenario, SuiteResult, Timeline } from "../../suite/result.ts";
 import { arms, type Condition, conditionsOf, isInvalid, leftOut, refusalOf } from "../arms.ts";
-import { linearAxis, logAxis } from "../axis.ts";
-import { chart, legend, type Series } from "../chart.ts";
-import { figureText, fixed, pair, paragraph, picture, type Section, type Table } from "../figure.ts";
-import { type Look, looksOf, partLooks } from "../look.ts";
-import type { Child, Markup } from "../markup.ts";
+import { type Axis, linearAxis, logAxis } from "../axis.ts";
+import { chart, legend, type PlotPoint, type Series } from "../chart.ts";
+import {
+  figureText,
+  fixed,
+  pair,
+  paragraph,
+  picture,
+  type Section,
+  type Table,
+  tableFigure,
+} from "../figure.ts";
+import { type Look, looksOf } from "../look.ts";
+import { element, type Markup } from "../markup.ts";
 import { figureOf, metrics } from "../metrics.ts";
 
 export function stormSection(suite: SuiteResult): Section | undefined {
@@ -37,100 +46,105 @@ function medianRound(runs: readonly Run[]): Run | undefined {
   return sorted[Math.floor((sorted.length - 1) / 2)];
 }
 
+interface Shown {
+  readonly arm: string;
+  readonly own: readonly Run[];
+  readonly look: Look;
+  readonly typical: Run | undefined;
+}
+
 function pictures({ name, runs }: Condition, seed: number): Markup {
-  const all = [...arms(runs)].map(([arm, own]) => ({ arm, own, typical: medianRound(own) }));
-  const looks = looksOf(all.map(({ own }) => own[0]?.target.name ?? ""));
-  const series = all.flatMap(({ arm, typical }, place): Series[] => {
-    const points = typical === undefined ? [] : shareOf(typical, "receiving");
-    return points.length === 0 ? [] : [{ name: arm, look: looks[place] as Look, points, draw: "line" }];
+  const grouped = [...arms(runs)];
+  const looks = looksOf(grouped.map(([, own]) => own[0]?.target.name ?? ""));
+  const all = grouped.map(
+    ([arm, own], place): Shown => ({
+      ...{ arm, own, look: looks[place] as Look, typical: medianRound(own) },
+    }),
+  );
+  const receiving = linesOf(all, ({ atMs, receiving: count }, wanted) => shareOf(atMs, count, wanted));
+  const ready = linesOf(all, ({ atMs, ready: count }, wanted) => shareOf(atMs, count, wanted));
+  const waits = linesOf(all, ({ atMs, worstNs }) =>
+    worstNs > 0 ? { x: atMs / 1000, y: worstNs / 1e6 } : undefined,
+  );
+  const share = (caption: string, series: readonly Series[]) =>
+    overTime(`${name}: ${caption}`, `${caption}, %`, series, linearAxis(`${caption}, %`, [0, 100]), all);
+  return pair(
+    tableFigure(`${name}: when everybody is served`, recovery(all, seed)),
+    share("connections that are receiving", receiving),
+    share("connections that are ready", ready),
+    waits.length === 0
+      ? undefined
+      : overTime(
+          `${name}: largest latency of those who were never cut`,
+          "largest latency, ms",
+          waits,
+          logAxis(
+            "largest latency, ms",
+            waits.flatMap(({ points }) => points.map(({ y }) => y)),
+          ),
+          all,
+        ),
+    leftOut(runs, false).length === 0 ? undefined : refusedRuns(runs),
+  );
+}
+
+const refusedRuns = (runs: readonly Run[]): Markup =>
+  element(
+    "ul",
+    { class: "refusals" },
+    leftOut(runs, false).map((line) => element("li", {}, line)),
+  );
+
+const shareOf = (atMs: number, count: number, wanted: number) => ({
+  x: atMs / 1000,
+  y: (100 * count) / Math.max(1, wanted),
+});
+
+function linesOf(
+  all: readonly Shown[],
+  of: (point: Timeline["points"][number], wanted: number) => PlotPoint | undefined,
+): Series[] {
+  return all.flatMap(({ arm, look, typical }): Series[] => {
+    const { points = [], wanted = 0 }: Partial<Timeline> = typical?.timeline ?? {};
+    const drawn = points.flatMap((point) => of(point, wanted) ?? []);
+    return drawn.length === 0 ? [] : [{ name: arm, look, points: drawn, draw: "sparse" }];
   });
-  const times = series.flatMap(({ points }) => points.map(({ x }) => x));
-  const main = picture({
-    caption: `${name}: share of the connections that are receiving`,
+}
+
+function overTime(
+  caption: string,
+  column: string,
+  series: readonly Series[],
+  y: Axis,
+  all: readonly Shown[],
+): Markup {
+  const points = series.flatMap((one) => one.points);
+  return picture({
+    caption,
     plot:
-      times.length === 0
+      points.length === 0
         ? undefined
         : chart({
-            title: `Share of connections that are receiving over time, ${name}`,
-            x: linearAxis("seconds since it began", times),
-            y: linearAxis("receiving, %", [0, 100]),
+            title: caption,
+            x: linearAxis(
+              "seconds since it began",
+              points.map(({ x }) => x),
+            ),
+            y,
             series,
-            bounds: [{ y: 95, text: "95 %" }],
           }),
     legend: legend(series),
-    data: recovery(all, seed),
-    refusals: leftOut(runs, false),
-  });
-  return pair(
-    main,
-    ...all.flatMap(({ arm, typical }) => (typical === undefined ? [] : [alone(arm, typical)])),
-  );
-}
-
-function shareOf({ timeline }: Run, which: "ready" | "receiving") {
-  const wanted = timeline?.wanted ?? 1;
-  return (timeline?.points ?? []).map((point) => ({
-    x: point.atMs / 1000,
-    y: (100 * point[which]) / wanted,
-  }));
-}
-
-/** One target: connected and receiving, and beneath it how long those waited who were never cut. */
-function alone(arm: string, run: Run): Child {
-  const [ready, receiving, worst] = partLooks(3) as [Look, Look, Look];
-  const shares: Series[] = [
-    { name: "ready, %", look: ready, points: shareOf(run, "ready"), draw: "line" },
-    { name: "receiving, %", look: receiving, points: shareOf(run, "receiving"), draw: "line" },
-  ];
-  const times = shares.flatMap(({ points }) => points.map(({ x }) => x));
-  const x = linearAxis("seconds since it began", times);
-  const waits = (run.timeline?.points ?? []).flatMap(({ atMs, worstNs }) =>
-    worstNs > 0 ? [{ x: atMs / 1000, y: worstNs / 1e6 }] : [],
-  );
-  const lines = picture({
-    caption: `${arm}: ready and receiving, round ${run.round}`,
-    plot: chart({
-      title: `${arm}: ready and receiving`,
-      x,
-      y: linearAxis("connections, %", [0, 100]),
-      series: shares,
-    }),
-    legend: legend(shares),
-    data: pointTable(run),
-  });
-  if (waits.length === 0) return lines;
-  const series: Series[] = [{ name: "largest latency", look: worst, points: waits, draw: "both" }];
-  return [
-    lines,
-    picture({
-      caption: `${arm}: largest latency of those who were never cut`,
-      plot: chart({
-        title: `${arm}: largest latency of connections that were never cut`,
-        x,
-        y: logAxis(
-          "largest latency, ms",
-          waits.map(({ y }) => y),
-        ),
-        series,
+    data: {
+      head: ["target", "round", "s", column],
+      rows: series.flatMap(({ name, points: own }) => {
+        const round = all.find(({ arm }) => arm === name)?.typical?.round;
+        return own.map(({ x, y: value }) => [name, String(round), fixed(x, 2), fixed(value, 2)]);
       }),
-      data: pointTable(run),
-    }),
-  ];
+    },
+  });
 }
 
-function pointTable({ timeline }: Run): Table {
-  return {
-    head: ["ms", "ready", "receiving", "largest latency ms"],
-    rows: (timeline?.points ?? []).map(({ atMs, ready, receiving, worstNs }) => [
-      fixed(atMs, 0),
-      String(ready),
-      String(receiving),
-      worstNs > 0 ? fixed(worstNs / 1e6, 1) : "–",
-    ]),
-  };
-}
-
-function recovery(all: readonly { arm: string; own: readonly Run[] }[], seed: number): Table {
+function recovery(all: readonly Shown[], seed: number): Table {
   return {
     head: [
       "target",

@@ -3,12 +3,15 @@
 import { secondsFromNow, tokenFor } from "../support/token.ts";
 import type { Case } from "./cases.ts";
 import type { Engine } from "./cluster.ts";
+import { EventSubscriber } from "./event-subscriber.ts";
 import { type Numbered, Publisher } from "./publisher.ts";
+import type { Watcher } from "./sightings.ts";
 import { until } from "./steady-client.ts";
 import { Subscriber } from "./subscriber.ts";
 
 export const topics = ["room:1", "room:2", "ticker:1", "game:1"] as const;
 
+const kept = topics.filter((topic) => !topic.startsWith("game:"));
 const subscribersPerNode = 4;
 const publishersPerTopic = 2;
 const intervalMs = 10;
@@ -20,12 +23,14 @@ const deadlineMs = 40_000;
 /** What is under load: where clients of each home go. */
 export interface Place<Home extends string> {
   readonly homes: readonly Home[];
+  /** How many of each home listen by server-sent events, to what is not volatile; default 0. */
+  readonly eventStreams?: number;
   portFor(home: Home): number;
 }
 
 export class Load<Home extends string = Engine> {
   readonly publishers: readonly (Publisher & { readonly home: Home })[];
-  readonly subscribers: readonly (Subscriber & { readonly home: Home })[];
+  readonly subscribers: readonly (Watcher & { readonly home: Home })[];
   isHeavy = false;
   readonly #refreshing: NodeJS.Timeout | undefined;
 
@@ -43,15 +48,23 @@ export class Load<Home extends string = Engine> {
         }),
       ),
     );
-    this.subscribers = place.homes.flatMap((home) =>
-      range(subscribersPerNode).map((index) => {
+    // A token has whole seconds: this one lasts for more than one of them.
+    const claims = () => (fault.hasShortTokens ? { exp: secondsFromNow(2) } : {});
+    this.subscribers = place.homes.flatMap((home) => {
+      const optionsOf = (name: string) => ({
+        token: () => tokenFor(name, claims()),
+        port: () => place.portFor(home),
+      });
+      const bySocket = range(subscribersPerNode).map((index) => {
         const name = `${home}-${index}`;
-        // A token has whole seconds: this one lasts for more than one of them.
-        const claims = () => (fault.hasShortTokens ? { exp: secondsFromNow(2) } : {});
-        const options = { token: () => tokenFor(name, claims()), port: () => place.portFor(home) };
-        return Object.assign(new Subscriber(name, topics, options), { home });
-      }),
-    );
+        return Object.assign(new Subscriber(name, topics, optionsOf(name)), { home });
+      });
+      const byEvents = range(place.eventStreams ?? 0).map((index) => {
+        const name = `${home}-events-${index}`;
+        return Object.assign(new EventSubscriber(name, kept, optionsOf(name)), { home });
+      });
+      return [...bySocket, ...byEvents];
+    });
     if (fault.hasShortTokens) this.#refreshing = setInterval(() => this.#refresh(), 1000);
   }
 
@@ -81,9 +94,9 @@ export class Load<Home extends string = Engine> {
     const others = this.subscribers.filter((subscriber) => subscriber.home !== home);
     const own = this.publishers.filter((publisher) => publisher.home === home);
     return own.some(({ topic, name, acknowledged }) =>
-      others.some(({ topics: followed }) => {
+      others.some(({ sightings }) => {
         const isOwn = ({ publication }: { publication: Numbered }) => publication.publisher === name;
-        const last = followed.get(topic)?.seen.findLast(isOwn);
+        const last = sightings.topics.get(topic)?.seen.findLast(isOwn);
         return last !== undefined && !acknowledged.has(last.publication.number);
       }),
     );
@@ -110,11 +123,12 @@ export class Load<Home extends string = Engine> {
 
   #hasArrived(): boolean {
     return this.publishers.every(({ topic, name, acknowledged }) =>
-      this.subscribers.every((subscriber) => {
-        const { mode, seen, numbers } = subscriber.topics.get(topic)!;
+      this.subscribers.every(({ sightings }) => {
+        const followed = sightings.topics.get(topic);
+        if (!followed || followed.mode === "volatile") return true;
+        const { mode, seen, numbers } = followed;
         const last = Math.max(...acknowledged.keys());
         if (mode === "latest") return numbers.get(name) === last;
-        if (mode === "volatile") return true;
         return seen.some(({ publication }) => publication.publisher === name && publication.number === last);
       }),
     );

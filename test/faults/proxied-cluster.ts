@@ -1,9 +1,11 @@
-// Three nodes as real processes, of both engines, behind a real HAProxy, with a real Redis; knows nothing of who uses them.
+// Three nodes as real processes, of both engines, behind a real HAProxy, each with a link of its own to a real Redis; knows nothing of
+// who uses them.
 
 import { Haproxy } from "../support/haproxy.ts";
 import { RedisServer } from "../support/redis-server.ts";
 import { startServer } from "../support/served.ts";
 import type { ServerProcess } from "../support/server-process.ts";
+import { TcpProxy } from "../support/tcp-proxy.ts";
 import { secret } from "../support/token.ts";
 import { type Engine, history } from "./cluster.ts";
 
@@ -12,25 +14,34 @@ const engines = ["bun", "uws", "bun"] as const satisfies readonly Engine[];
 export class ProxiedCluster {
   /** All clients go to the proxy; these are but two groups of them. */
   readonly homes = ["one", "other"] as const;
+  readonly eventStreams = 1;
   readonly redis: RedisServer;
   readonly haproxy: Haproxy;
   /** By id, from 1. */
   readonly ids: readonly number[] = engines.map((_, index) => index + 1);
+  readonly #links: readonly TcpProxy[];
   readonly #nodes: ServerProcess[];
   /** What was said by nodes that are gone. */
   readonly #said: string[] = [];
 
-  private constructor(redis: RedisServer, nodes: ServerProcess[], haproxy: Haproxy) {
+  private constructor(
+    redis: RedisServer,
+    links: readonly TcpProxy[],
+    nodes: ServerProcess[],
+    haproxy: Haproxy,
+  ) {
     this.redis = redis;
+    this.#links = links;
     this.#nodes = nodes;
     this.haproxy = haproxy;
   }
 
   static async start(directives: readonly string[] = []): Promise<ProxiedCluster> {
     const redis = await RedisServer.start({ directives });
-    const nodes = await Promise.all(engines.map((_, index) => startNode(redis, index + 1, 0)));
+    const links = await Promise.all(engines.map(() => TcpProxy.to(redis.port)));
+    const nodes = await Promise.all(links.map((link, index) => startNode(link, index + 1, 0)));
     const haproxy = await Haproxy.start(nodes.map(({ port }) => port));
-    const cluster = new ProxiedCluster(redis, nodes, haproxy);
+    const cluster = new ProxiedCluster(redis, links, nodes, haproxy);
     await cluster.isReady();
     return cluster;
   }
@@ -44,8 +55,25 @@ export class ProxiedCluster {
     for (const id of this.ids) await this.haproxy.sees(id, "UP");
   }
 
+  /** The way between a node and Redis. */
+  link(id: number): TcpProxy {
+    return this.#links[id - 1]!;
+  }
+
+  signal(id: number, name: "SIGSTOP" | "SIGCONT"): void {
+    this.#nodes[id - 1]!.signal(name);
+  }
+
   /** As a deploy does: asks a node to end, waits until it has, and starts another one in its place. */
   async replace(id: number, signal: "SIGTERM" | "SIGKILL" = "SIGTERM"): Promise<void> {
+    await this.end(id, signal);
+    this.#said.push(...this.#nodes[id - 1]!.said);
+    this.#nodes[id - 1] = await startNode(this.link(id), id, this.#nodes[id - 1]!.port);
+    await this.haproxy.sees(id, "UP");
+  }
+
+  /** Resolves once a node has ended and HAProxy knows it. */
+  async end(id: number, signal: "SIGTERM" | "SIGKILL"): Promise<void> {
     const node = this.#nodes[id - 1]!;
     if (signal === "SIGKILL") await node.kill();
     else {
@@ -53,11 +81,8 @@ export class ProxiedCluster {
       const code = await node.exited();
       if (code !== 0) this.#said.push(`node ${id} ended with ${code}`);
     }
-    this.#said.push(...node.said);
     // A deploy would take longer, and it would be noticed.
     await this.haproxy.sees(id, "DOWN");
-    this.#nodes[id - 1] = await startNode(this.redis, id, node.port);
-    await this.haproxy.sees(id, "UP");
   }
 
   get lostLinks(): number {
@@ -73,6 +98,7 @@ export class ProxiedCluster {
     await this.haproxy.end();
     await Promise.all(this.#nodes.map((node) => node.kill()));
     await this.redis.end();
+    await Promise.all(this.#links.map((link) => link[Symbol.asyncDispose]()));
   }
 
   get #lines(): readonly string[] {
@@ -80,11 +106,11 @@ export class ProxiedCluster {
   }
 }
 
-function startNode(redis: RedisServer, id: number, port: number): Promise<ServerProcess> {
+function startNode(link: TcpProxy, id: number, port: number): Promise<ServerProcess> {
   const options = {
     nodeId: `n${id}`,
     jwtSecret: secret,
-    redis: { urls: [redis.url] },
+    redis: { urls: [`redis://127.0.0.1:${link.port}`] },
     trustedProxies: ["127.0.0.1"],
     namespaces: { room: { mode: "stream", history } },
   } as const;

@@ -19,8 +19,11 @@ export interface Frame {
   readonly key?: string;
   readonly removed?: boolean;
   readonly data?: unknown;
-  readonly publications?: readonly Frame[];
+  readonly publications?: readonly Item[];
 }
+
+/** A publication as it stands in an answer. */
+export type Item = Omit<Frame, "type">;
 
 export interface SteadyOptions {
   /** Where to connect now. */

@@ -3,7 +3,7 @@
 import type { Case } from "./cases.ts";
 import type { Load } from "./load.ts";
 import { volatileName } from "./publisher.ts";
-import type { Followed } from "./subscriber.ts";
+import type { Followed } from "./sightings.ts";
 
 export interface Verdict {
   readonly fault: string;
@@ -50,7 +50,7 @@ export function judge(load: AnyLoad, fault: Case, lostLinks: number, said: reado
   const turnedAway = clients.flatMap((client) => client.turnedAway);
   const broken = [
     ...said,
-    ...subscribers.flatMap(({ complaints }) => complaints.slice(0, 3)),
+    ...subscribers.flatMap(({ sightings }) => sightings.complaints.slice(0, 3)),
     ...publishers.flatMap(({ refusals }) => refusals.slice(0, 3)),
     ...wrong(!fault.forgets && counted.lost, "acknowledged publications are lost"),
     ...wrong(counted.doubled, "publications are doubled"),
@@ -120,11 +120,11 @@ function countStreams({ subscribers, publishers }: AnyLoad): Counted {
       placed.set(`${topic} ${position}`, id);
     }
   }
-  for (const { topics } of subscribers) {
+  for (const { sightings } of subscribers) {
     const missing = new Set(acknowledged.keys());
     const epochs = new Map<string, string>();
     const last = new Map<string, number>();
-    for (const [topic, { seen }] of topics) {
+    for (const [topic, { seen }] of sightings.topics) {
       for (const { epoch, offset, publication } of seen) {
         const writer = `${topic} ${publication.publisher}`;
         const id = `${writer} ${publication.number}`;
@@ -152,7 +152,8 @@ function countStale({ subscribers, publishers }: AnyLoad): number {
   for (const { topic, name, acknowledged } of publishers) {
     if (!topic.startsWith("ticker:")) continue;
     const newest = Math.max(...acknowledged.keys());
-    stale += subscribers.filter(({ topics }) => topics.get(topic)!.numbers.get(name) !== newest).length;
+    const values = subscribers.map(({ sightings }) => sightings.topics.get(topic)!.numbers.get(name));
+    stale += values.filter((value) => value !== newest).length;
   }
   return stale;
 }
@@ -161,24 +162,28 @@ function countStale({ subscribers, publishers }: AnyLoad): number {
 function volatileShare({ subscribers, publishers }: AnyLoad, isLocal: boolean): number {
   let [owed, came] = [0, 0];
   const stayed = subscribers.filter(({ disconnects }) => disconnects === 0);
+  const isHere = (each: AnyLoad["subscribers"][number], home: string) => (each.home === home) === isLocal;
   for (const { topic, name, home, acknowledged, disconnects } of publishers) {
     if (!topic.startsWith("game:") || disconnects > 0) continue;
-    for (const subscriber of stayed.filter((each) => (each.home === home) === isLocal)) {
+    for (const { sightings } of stayed.filter((each) => isHere(each, home))) {
+      const followed = sightings.topics.get(topic);
+      if (!followed) continue;
       owed += acknowledged.size;
-      came += subscriber.topics.get(topic)!.counts.get(volatileName(name, 0)) ?? 0;
+      came += followed.counts.get(volatileName(name, 0)) ?? 0;
     }
   }
   return owed === 0 ? 1 : came / owed;
 }
 
 function delays({ subscribers }: AnyLoad): Verdict["delayMs"] {
-  const sorted = subscribers.flatMap(({ delaysMs }) => delaysMs).sort((one, other) => one - other);
+  const sorted = subscribers.flatMap(({ sightings }) => sightings.delaysMs).sort((one, other) => one - other);
   const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
   return { p50: at(0.5), p99: at(0.99) };
 }
 
 function followedOf({ subscribers }: AnyLoad, mode: Followed["mode"]): readonly Followed[] {
-  return subscribers.flatMap(({ topics }) => [...topics.values()].filter((topic) => topic.mode === mode));
+  const all = subscribers.flatMap(({ sightings }) => [...sightings.topics.values()]);
+  return all.filter((followed) => followed.mode === mode);
 }
 
 function wrong(isSo: number | boolean | undefined, what: string): readonly string[] {

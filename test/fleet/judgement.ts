@@ -2,7 +2,7 @@
 
 import type { Position } from "../../src/client/client.ts";
 import type { GroupReport } from "./group.ts";
-import type { MemberReport } from "./member.ts";
+import { lateMs, type MemberReport } from "./member.ts";
 import type { Run, TopicNotes } from "./written.ts";
 
 export interface Judgement {
@@ -60,6 +60,12 @@ export function judge(reports: readonly GroupReport[], mostResets: number): Judg
 /** The value that so large a part of these is not above; they are in order. */
 export function quantile(sorted: readonly number[], part: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? 0;
+}
+
+/** What 99 % of deliveries took at most, by the times of those that were late, in order; `lateMs` stands for itself and less. */
+export function p99Of(late: readonly number[], deliveries: number): number {
+  const beyond = Math.floor(deliveries * 0.01);
+  return late.length > beyond ? late[late.length - 1 - beyond]! : lateMs;
 }
 
 /** How long members were away or behind, in order. */

@@ -57,7 +57,7 @@ interface Followed {
 /** What is published waits through all faults: nothing may end undecided. Bounded by how long the server remembers keys. */
 const publishTimeoutMs = 240_000;
 /** Below this a delivery is not late, whatever became of the connection. */
-const lateMs = 100;
+export const lateMs = 100;
 
 export class Member {
   readonly #client: Client;

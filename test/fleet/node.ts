@@ -26,7 +26,8 @@ export class Node {
 
   static async start(engine: EngineName, redisUrl: string): Promise<Node> {
     const namespaces = { room: { mode: "stream", history } } as const;
-    const who = { jwtSecret: secret, apiKeys: [apiKey], allowedOrigins: [pageOrigin] };
+    const trustedProxies = ["127.0.0.1"];
+    const who = { jwtSecret: secret, apiKeys: [apiKey], allowedOrigins: [pageOrigin], trustedProxies };
     const options = { ...who, redis: { urls: [redisUrl] }, namespaces };
     return new Node(engine, options, await startServer(engine, options));
   }

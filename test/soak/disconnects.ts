@@ -3,7 +3,8 @@
 
 import { Fleet } from "../fleet/fleet.ts";
 import { Interruptions } from "../fleet/interruptions.ts";
-import { judge, quantile } from "../fleet/judgement.ts";
+import { judge, p99Of, quantile } from "../fleet/judgement.ts";
+import { lateMs } from "../fleet/member.ts";
 import { Node } from "../fleet/node.ts";
 import { RedisServer } from "../support/redis-server.ts";
 import { told } from "./facts.ts";
@@ -39,9 +40,7 @@ export async function soakDisconnects(words: readonly string[]): Promise<number>
     .flatMap(({ members }) => members)
     .flatMap(({ name, late }) => late.map(([from, to]) => to - from - ways.awayMs(indexOf(name), from, to)))
     .sort((one, other) => one - other);
-  // All that is not listed came within 100 ms: the quantile is that of the list, from its end.
-  const beyond = Math.floor(judgement.deliveries * 0.01);
-  const p99Ms = late.length > beyond ? late[late.length - 1 - beyond]! : 100;
+  const p99Ms = p99Of(late, judgement.deliveries);
   const owed = judgement.deliveries + judgement.lost;
   const broken = [
     ...judgement.broken,
@@ -54,7 +53,7 @@ export async function soakDisconnects(words: readonly string[]): Promise<number>
     "time away": `${quantile(ways.lengths, 0.5)} ms at p50, ${ways.lengths.at(-1)} ms at most`,
     "back and up to date after": `${outageMs[0]} ms at p50, ${outageMs[1]} ms at p99, ${outageMs[2]} ms at most`,
     delivered: `${((100 * deliveries) / owed).toFixed(3)} %`,
-    "latency beyond the time away": `${p99Ms <= 100 ? "≤ 100" : p99Ms} ms at p99, ${late.at(-1) ?? 0} ms at most`,
+    "latency beyond the time away": `${p99Ms <= lateMs ? `≤ ${lateMs}` : p99Ms} ms at p99, ${late.at(-1) ?? 0} ms at most`,
   };
   console.log(told(rows, broken));
   writeResult("disconnects", startedAt, {

@@ -2,7 +2,7 @@
 // words choose faults by their name.
 
 import { type Case, faultsOf, wholeDurations } from "../faults/cases.ts";
-import { proxiedRedisFaults, proxyFaults, runProxied } from "../faults/proxied-cases.ts";
+import { proxiedNodeFaults, proxiedRedisFaults, proxyFaults, runProxied } from "../faults/proxied-cases.ts";
 import { runFault } from "../faults/run.ts";
 import { table, type Verdict } from "../faults/verdict.ts";
 import { writeResult } from "./result.ts";
@@ -13,7 +13,8 @@ export function soakFaults(words: readonly string[]): Promise<number> {
 }
 
 export function soakHaproxy(words: readonly string[]): Promise<number> {
-  return soak("haproxy", [...proxyFaults, ...proxiedRedisFaults(wholeDurations)], runProxied, words);
+  const whole = [...proxiedRedisFaults(wholeDurations), ...proxiedNodeFaults(wholeDurations)];
+  return soak("haproxy", [...proxyFaults, ...whole], runProxied, words);
 }
 
 async function soak<Fault extends Case>(

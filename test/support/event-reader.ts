@@ -57,9 +57,9 @@ export class EventReader {
   }
 
   /** The next event's frame; blocks without data are taken on the way. */
-  async next(): Promise<Frame> {
+  async next(deadlineMs?: number): Promise<Frame> {
     for (;;) {
-      const frame = this.#block(await this.raw.take("\n\n"));
+      const frame = this.#block(await this.raw.take("\n\n", deadlineMs));
       if (frame) return frame;
     }
   }

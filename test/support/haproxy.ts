@@ -75,6 +75,11 @@ export class Haproxy {
     return rows.map((row) => Number(row.scur));
   }
 
+  /** The process that serves now. */
+  async workerPid(): Promise<number> {
+    return Number(/^Pid: (\d+)/m.exec(await this.command("show info"))?.[1]);
+  }
+
   /** One command of the runtime API. */
   command(words: string): Promise<string> {
     const answered = new Promise<string>((resolve, reject) => {

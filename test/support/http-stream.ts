@@ -57,7 +57,7 @@ export class StreamReader {
   }
 
   /** Takes the body up to and with these words. */
-  async take(words: string): Promise<string> {
+  async take(words: string, deadlineMs?: number): Promise<string> {
     // What was looked through already is not again, whenever more comes: it may be megabytes.
     let looked = 0;
     const isThere = () => {
@@ -65,7 +65,7 @@ export class StreamReader {
       looked = Math.max(0, this.#text.length - words.length);
       return isFound || this.#isClosed || this.#hasEnded;
     };
-    await this.#until(isThere, words);
+    await this.#until(isThere, words, deadlineMs);
     const at = this.#text.indexOf(words);
     if (at < 0) throw new Error(`the answer ended before ${words}: ${this.#text.slice(-300)}`);
     const taken = this.#text.slice(0, at + words.length);

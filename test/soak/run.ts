@@ -1,5 +1,6 @@
 // Entry of the long tests: `npm run soak -- simulation`, and the other names below.
 
+import { soakAffinity } from "./affinity.ts";
 import { soakClients } from "./clients.ts";
 import { soakDisconnects } from "./disconnects.ts";
 import { soakFaults, soakHaproxy } from "./faults.ts";
@@ -15,6 +16,7 @@ const soaks: Record<string, (words: readonly string[]) => Promise<number>> = {
   clients: soakClients,
   storm: soakStorm,
   disconnects: soakDisconnects,
+  affinity: soakAffinity,
 };
 
 const [name = "", ...words] = process.argv.slice(2);

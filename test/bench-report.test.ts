@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { linearAxis, logAxis } from "../bench/report/axis.ts";
 import { chart } from "../bench/report/chart.ts";
 import { newestResults, report } from "../bench/report/command.ts";
-import { headlineRows } from "../bench/report/headline.ts";
+import { goals, headlineRows } from "../bench/report/headline.ts";
 import { load, ResultError } from "../bench/report/load.ts";
 import { looksOf } from "../bench/report/look.ts";
 import { markdownPart } from "../bench/report/markdown.ts";
@@ -136,9 +136,46 @@ describe("where flags forbid it", () => {
       );
     const settings = { scenarios: ["cpu"] as const };
     expect(verdicts(syntheticSuite({ ...settings, rounds: 6 }))).toContain("met");
-    const refused = new Set(["refused (invalid, or too few rounds)"]);
+    const refused = new Set(["refused: invalid, or too few rounds"]);
     expect(verdicts(syntheticSuite({ ...settings, rounds: 4 }))).toEqual(refused);
     expect(verdicts(syntheticSuite({ ...settings, rounds: 6, plan: "smoke" }))).toEqual(refused);
+  });
+});
+
+describe("a round in which something failed", () => {
+  const broken = (
+    target: string,
+    change: (run: SuiteResult["runs"][number]) => SuiteResult["runs"][number],
+  ) => ({
+    ...suite,
+    runs: suite.runs.map((run) => (run.target.name === target && run.round === 0 ? change(run) : run)),
+  });
+  const verdictsOf = (result: SuiteResult, start: string) =>
+    goals(result)
+      .filter(({ what }) => what.startsWith(start))
+      .map(({ verdict }) => verdict);
+
+  test("is no round that does not count: who never came back has no figure, and meets no goal", () => {
+    const result = broken("fanwire-bun", (run) => {
+      if (run.timeline === undefined) return run;
+      const receivingMs = { half: 100, most: null, all: null };
+      return { ...run, timeline: { ...run.timeline, receivingMs, missing: 200 } };
+    });
+    const start = "fanwire-bun / centrifugo: storm";
+    expect(verdictsOf(suite, start)).toEqual(["met"]);
+    expect(verdictsOf(result, start)).toEqual(["refused"]);
+    expect(markdownPart(result).headline.flat()).toContain("never in 1 of 6 rounds");
+    expect(pageOf(result)).toContain("never in 1 of 6 rounds");
+  });
+
+  test("nor is one without any load within the bound", () => {
+    const within = { ms5: false, ms10: false, ms50: false };
+    const result = broken("fanwire-bun", (run) =>
+      run.capacity === undefined ? run : { ...run, capacity: { ...run.capacity, within } },
+    );
+    const start = "fanwire-bun / guide: capacity";
+    expect(verdictsOf(suite, start)).toHaveLength(1);
+    expect(verdictsOf(result, start)).toEqual(["refused"]);
   });
 });
 
@@ -165,6 +202,8 @@ describe("strings of a result", () => {
     expect(escaped(evil)).toBe(
       "&lt;/style&gt;&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt;&amp;&#39;\ufffd",
     );
+    const attribute = String(element("svg", { "aria-label": '"><script>' }));
+    expect(attribute).toBe('<svg aria-label="&quot;&gt;&lt;script&gt;"></svg>');
     expect(() => style("a{} </style>")).toThrow();
     expect(() => element("path", { x: Number.NaN })).toThrow("<path> cannot have x NaN");
   });

@@ -2,19 +2,22 @@
 
 import { describe, expect, test } from "bun:test";
 import { createHistogram, encode } from "../bench/measure/histogram.ts";
+import { goals } from "../bench/report/headline.ts";
+import { bestPoint } from "../bench/report/metrics.ts";
 import type { Run, SuiteResult } from "../bench/suite/result.ts";
 import { isOfSuite, parseSuiteSettings } from "../bench/suite/settings.ts";
 import { summaryOf } from "../bench/suite/summary.ts";
 import { oneNode } from "../bench/suite/target.ts";
 import { timelineOf } from "../bench/suite/timeline.ts";
-import { bestPoint, verdictsOf } from "../bench/suite/verdicts.ts";
 
 const empty = encode(createHistogram());
+
+const kindOf = (name: string) => (name.startsWith("fanwire") ? "ours" : "peer");
 
 function runOf(name: string, round: number, cpuNsPerDelivery: number, rest: Partial<Run> = {}): Run {
   return {
     scenario: "cpu",
-    target: { name, kind: "ours", deployment: oneNode, versions: {}, settings: {} },
+    target: { name, kind: kindOf(name), deployment: oneNode, versions: {}, settings: {} },
     workload: {
       ...{ name: "fanout", mode: "volatile", connections: 10, topics: 1, publishers: 1 },
       spec: { kind: "fanout", mode: "volatile" },
@@ -51,7 +54,7 @@ describe("a verdict", () => {
         runOf("fanwire-bun", round, ours + round, round === 0 ? rest : {}),
         runOf("guide", round, theirs + round),
       ]);
-    const [claim] = verdictsOf(resultOf(runs));
+    const [claim] = goals(resultOf(runs));
     return claim?.verdict;
   };
 
@@ -66,7 +69,7 @@ describe("a verdict", () => {
   });
 
   test("is given on nothing that was not measured", () => {
-    expect(verdictsOf(resultOf(rounds.map((round) => runOf("fanwire-bun", round, 5000))))).toEqual([]);
+    expect(goals(resultOf(rounds.map((round) => runOf("fanwire-bun", round, 5000))))).toEqual([]);
   });
 
   test("takes of a search the highest load within the bound that is valid", () => {

@@ -9,7 +9,7 @@ export function armName({ target }: Pick<Run, "target">): string {
   return where === deploymentName(oneNode) ? target.name : `${target.name}, ${where}`;
 }
 
-/** Fanwire first, then the peers, then the controls; whoever is not in the list stands behind its kind. */
+/** Fanwire first, then the peers, then the controls; a variant behind what it varies, a stranger behind its kind. */
 const order = [
   ...["fanwire-bun", "fanwire-uws"],
   ...["guide", "socket.io", "centrifugo"],
@@ -19,7 +19,7 @@ const kinds = { ours: 0, peer: 1, control: 2 } as const;
 
 export function byArm(left: Run, right: Run): number {
   const place = ({ target }: Run) => {
-    const known = order.indexOf(target.name);
+    const known = order.findIndex((name) => target.name === name || target.name.startsWith(`${name}-`));
     return kinds[target.kind] * 100 + (known < 0 ? 50 : known);
   };
   return (

@@ -16,7 +16,8 @@ export interface Compared {
   readonly after: number;
   /** after / before. */
   readonly ratio: Interval;
-  readonly outcome: "better" | "worse" | "no difference" | "too few rounds";
+  /** `failed in a round`: what was waited for never came, or nothing was carried; no ratio says how much that is. */
+  readonly outcome: "better" | "worse" | "no difference" | "too few rounds" | "failed in a round";
 }
 
 export interface Comparison {
@@ -105,7 +106,9 @@ function compareMetric(
   ];
   if (left.length === 0 || right.length === 0) return undefined;
   const ratio = ratioInterval(left, right, random);
-  return { before: median(left), after: median(right), ratio, outcome: outcomeOf(metric, ratio) };
+  const isWhole = [...left, ...right].every((value) => Number.isFinite(value) && value > 0);
+  const outcome = isWhole ? outcomeOf(metric, ratio) : "failed in a round";
+  return { before: median(left), after: median(right), ratio, outcome };
 }
 
 function outcomeOf({ better }: Metric, { low, high, count }: Interval): Compared["outcome"] {

@@ -1,11 +1,12 @@
-// The headline: one row per question and condition, one column per target, and the goals with their verdicts. Page and README share it.
+// The headline: one row per question and condition, one column per target, and the goals with their verdicts. Page, README and terminal share it.
 
-import { type Interval, judge, type Verdict } from "../measure/stats.ts";
+import type { Claim } from "../measure/report.ts";
+import { type Interval, judge } from "../measure/stats.ts";
 import { minimumRounds } from "../measure/validity.ts";
 import type { Run, Scenario, SuiteResult } from "../suite/result.ts";
 import { deploymentName, oneNode } from "../suite/target.ts";
 import { byArm, conditionsOf, isSoundFor } from "./arms.ts";
-import { figureText } from "./figure.ts";
+import { figureText, intervalText } from "./figure.ts";
 import { figureOf, type Metric, metrics, pairedRatio } from "./metrics.ts";
 import { pool } from "./pooled.ts";
 
@@ -92,13 +93,6 @@ export function leadOf(row: HeadlineRow, ours: string, theirs: string, seed: num
   return ratio && { row, ours, theirs, ratio };
 }
 
-export interface Goal {
-  readonly what: string;
-  readonly bound: number;
-  readonly figure: Interval | undefined;
-  readonly verdict: Verdict | "refused" | "not measured";
-}
-
 /** One bound that the project has set itself, over rows and opponents. */
 interface Aim {
   readonly scenario: Scenario | "every";
@@ -120,7 +114,8 @@ const aims: readonly Aim[] = [
   { scenario: "cpu", writes: "many", opponents: ["raw-floor"], bound: 1 / 0.85 },
 ];
 
-export function goals(suite: SuiteResult): Goal[] {
+/** Each goal with what this result says of it; none where it was not measured, or the opponent cannot do it. */
+export function goals(suite: SuiteResult): Claim[] {
   const rows = headlineRows(suite);
   const bursts = rows.filter(({ scenario }) => scenario === "cpu").map((row) => row.publicationsPerBurst);
   const wanted = { one: Math.min(...bursts), many: Math.max(...bursts) };
@@ -135,18 +130,25 @@ export function goals(suite: SuiteResult): Goal[] {
   );
 }
 
-/** Undefined where the opponent cannot do what the row asks at all. */
+const nothing: Interval = { low: Number.NaN, mid: Number.NaN, high: Number.NaN, count: 0 };
+
 function goalOf(
   { seed, plan }: SuiteResult,
   row: HeadlineRow,
   ours: string,
   theirs: string,
   bound: number,
-): Goal | undefined {
+): Claim | undefined {
   if (!row.byTarget.has(theirs)) return undefined;
-  const figure = leadOf(row, ours, theirs, seed)?.ratio;
-  const what = `${ours} / ${theirs}: ${rowName(row)}`;
-  if (figure === undefined) return { what, bound, figure, verdict: "refused" };
+  const figure = leadOf(row, ours, theirs, seed)?.ratio ?? nothing;
   const isWeak = plan === "smoke" || figure.count < minimumRounds;
-  return { what, bound, figure, verdict: isWeak ? "refused" : judge(figure, bound) };
+  const verdict = isWeak ? "refused" : judge(figure, bound);
+  return { what: `${ours} / ${theirs}: ${rowName(row)}`, figure, digits: 3, bound, verdict };
 }
+
+/** A goal's figure, bound and verdict in words. */
+export const goalCells = ({ figure, bound, verdict }: Claim): string[] => [
+  figure.count === 0 ? "–" : intervalText(figure, 2),
+  `≤ ${Number(bound.toFixed(2))}`,
+  verdict === "refused" ? "refused: invalid, or too few rounds" : verdict,
+];

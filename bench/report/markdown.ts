@@ -2,8 +2,7 @@
 
 import type { SuiteResult } from "../suite/result.ts";
 import { isInvalid } from "./arms.ts";
-import { intervalText } from "./figure.ts";
-import { goals, headlineTable, targetsOf } from "./headline.ts";
+import { goalCells, goals, headlineTable, targetsOf } from "./headline.ts";
 
 type Rows = readonly (readonly string[])[];
 
@@ -19,12 +18,7 @@ const cell = (text: string): string => text.replaceAll("|", "\\|").replaceAll("\
 
 export function markdownPart(suite: SuiteResult): MarkdownPart {
   const { head, rows } = headlineTable(suite, targetsOf(suite, ["ours", "peer"]));
-  const aims = goals(suite).map(({ what, figure, bound, verdict }) => [
-    what,
-    figure === undefined ? "–" : intervalText(figure, 2),
-    `≤ ${Number(bound.toFixed(2))}`,
-    verdict === "refused" ? "refused (invalid, or too few rounds)" : verdict,
-  ]);
+  const aims = goals(suite).map((goal) => [goal.what, ...goalCells(goal)]);
   return {
     introduction: introductionOf(suite),
     headline: [["", ...head.slice(1)], ...rows].map((row) => row.map(cell)),

@@ -3,7 +3,7 @@
 import { decode, type Histogram } from "../measure/histogram.ts";
 import { type Interval, medianInterval, seededRandom } from "../measure/stats.ts";
 import type { Run, RunHistograms, Scenario } from "../suite/result.ts";
-import { armName, isSoundFor, refusalOf } from "./arms.ts";
+import { armName, isInvalid, isSoundFor, refusalOf } from "./arms.ts";
 import { ResultError } from "./load.ts";
 
 export interface Metric {
@@ -86,18 +86,11 @@ function percentileMetric(name: string, which: keyof RunHistograms, percentile: 
   };
 }
 
-/** The highest load of a search whose p99 was within the bound, as deliveries per second of the target's CPU time. */
-export function capacityWithin(
-  runs: readonly Run[],
-  bound: "ms5" | "ms10" | "ms50",
-): { readonly run: Run; readonly perCoreSecond: number } | undefined {
-  const good = runs.flatMap((run) =>
-    run.capacity?.within[bound] && run.capacity.step !== "after" ? [{ run, point: run.capacity }] : [],
-  );
-  const best = good.sort(
-    (left, right) => right.run.achieved.deliveriesPerSecond - left.run.achieved.deliveriesPerSecond,
-  )[0];
-  return best && { run: best.run, perCoreSecond: best.point.deliveriesPerCoreSecond };
+/** Of a search's points within the bound that nothing forbids, the one with the highest load. */
+export function bestPoint(runs: readonly Run[], bound: "ms5" | "ms10" | "ms50"): Run | undefined {
+  return runs
+    .filter((run) => run.capacity?.within[bound] === true && run.capacity.step !== "after" && !isInvalid(run))
+    .sort((left, right) => right.achieved.deliveriesPerSecond - left.achieved.deliveriesPerSecond)[0];
 }
 
 function capacityMetric(ms: 5 | 10 | 50): Metric {
@@ -108,14 +101,17 @@ function capacityMetric(ms: 5 | 10 | 50): Metric {
     digits: 1,
     isLatency: true,
     scenarios: ["capacity"],
-    of: (runs) => {
-      const found = capacityWithin(runs, `ms${ms}`);
-      return found && found.perCoreSecond / 1000;
-    },
+    // No load within the bound is a capacity of nothing, and not a round that does not count.
+    of: (runs) =>
+      runs.length === 0
+        ? undefined
+        : (bestPoint(runs, `ms${ms}`)?.capacity?.deliveriesPerCoreSecond ?? 0) / 1000,
   };
 }
 
-const seconds = (ms: number | null | undefined) => (ms === null || ms === undefined ? undefined : ms / 1000);
+/** What never came is infinitely late, and not a round that does not count. */
+const seconds = (ms: number | null | undefined) =>
+  ms === null ? Number.POSITIVE_INFINITY : ms === undefined ? undefined : ms / 1000;
 
 export const metrics = {
   cpu: {
@@ -175,7 +171,7 @@ export const metrics = {
 
 export type MetricName = keyof typeof metrics;
 
-/** One value per round that may be relied on. */
+/** One value per round that may be relied on; infinite where what was waited for never came. */
 export type RoundValues = ReadonlyMap<number, number>;
 
 export function roundValues(runs: readonly Run[], metric: Metric): RoundValues {
@@ -183,7 +179,7 @@ export function roundValues(runs: readonly Run[], metric: Metric): RoundValues {
   const sound = runs.filter((run) => isSoundFor(run, metric.isLatency));
   for (const [round, same] of Map.groupBy(sound, (run) => run.round)) {
     const value = metric.of(same);
-    if (value !== undefined && Number.isFinite(value)) values.set(round, value);
+    if (value !== undefined && !Number.isNaN(value)) values.set(round, value);
   }
   return values;
 }
@@ -201,12 +197,17 @@ export function figureOf(runs: readonly Run[], metric: Metric, seed: number): Fi
   const values = roundValues(runs, metric);
   const unsound = runs.filter((run) => !isSoundFor(run, metric.isLatency));
   if (values.size === 0) return { none: unsound.length > 0 ? refusalOf(unsound, metric.isLatency) : "–" };
+  const never = [...values.values()].filter((value) => value === Number.POSITIVE_INFINITY).length;
+  if (never > 0) return { none: `never in ${never} of ${values.size} rounds` };
   const invalid = new Set(runs.map((run) => run.round)).size - values.size;
   const interval = medianInterval([...values.values()], seededRandom(seed), resamples);
   return { interval, rounds: values.size, invalid };
 }
 
-/** Ratio of two arms, round by round: both had the same weather. */
+/**
+ * Ratio of two arms, round by round: both had the same weather. Undefined where they have no sound round in common, and where one
+ * never came or carried nothing in some round: leaving such a round out would flatter whoever failed in it.
+ */
 export function pairedRatio(
   ours: readonly Run[],
   theirs: readonly Run[],
@@ -216,7 +217,8 @@ export function pairedRatio(
   const [mine, others] = [roundValues(ours, metric), roundValues(theirs, metric)];
   const ratios = [...mine].flatMap(([round, value]) => {
     const other = others.get(round);
-    return other === undefined || other === 0 ? [] : [value / other];
+    return other === undefined ? [] : [value / other];
   });
-  return ratios.length === 0 ? undefined : medianInterval(ratios, seededRandom(seed), resamples);
+  if (ratios.length === 0 || !ratios.every(Number.isFinite)) return undefined;
+  return medianInterval(ratios, seededRandom(seed), resamples);
 }

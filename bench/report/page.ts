@@ -2,11 +2,12 @@
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Claim } from "../measure/report.ts";
 import type { Run, SuiteResult } from "../suite/result.ts";
 import { arms, flagLines, isInvalid } from "./arms.ts";
 import { patterns } from "./bars.ts";
-import { intervalText, paragraph, type Section, type Table, tableFigure } from "./figure.ts";
-import { type Goal, goals, headlineTable, targetsOf } from "./headline.ts";
+import { paragraph, type Section, type Table, tableFigure } from "./figure.ts";
+import { goalCells, goals, headlineTable, targetsOf } from "./headline.ts";
 import type { Loaded } from "./load.ts";
 import { type Child, element, style } from "./markup.ts";
 import { costSection } from "./sections/cost.ts";
@@ -116,14 +117,9 @@ function summary(suite: SuiteResult): Section {
   };
 }
 
-const goalTable = (all: readonly Goal[]): Table => ({
+const goalTable = (all: readonly Claim[]): Table => ({
   head: ["", "ratio", "goal", "verdict"],
-  rows: all.map(({ what, figure, bound, verdict }) => [
-    what,
-    figure === undefined ? "–" : intervalText(figure, 2),
-    `≤ ${Number(bound.toFixed(2))}`,
-    verdict === "refused" ? `invalid or too few rounds` : verdict,
-  ]),
+  rows: all.map((goal) => [goal.what, ...goalCells(goal)]),
 });
 
 function trust({ runs, unavailable, plan }: SuiteResult): Section {

@@ -4,6 +4,7 @@ import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { machineFacts } from "../measure/machine.ts";
 import { exitCode, writeResult } from "../measure/report.ts";
+import { goals } from "../report/headline.ts";
 import { UsageError } from "../settings.ts";
 import { build, cores } from "../targets/servers.ts";
 import { type Plan, planOf } from "./plans.ts";
@@ -13,7 +14,6 @@ import { parseSuiteSettings, type SuiteSettings } from "./settings.ts";
 import { summaryOf } from "./summary.ts";
 import type { Target } from "./target.ts";
 import { targets as allTargets } from "./targets/all.ts";
-import { verdictsOf } from "./verdicts.ts";
 
 /** Before any process of the generator is started: they inherit it. */
 function pinSelf(): void {
@@ -73,7 +73,7 @@ export async function runSuite(args: readonly string[]): Promise<number> {
   };
   const file = settings.out ?? defaultFile(settings, startedAt);
   writeResult(file, result);
-  const claims = verdictsOf(result);
+  const claims = goals(result);
   if (settings.json) console.log(JSON.stringify(result));
   else say(`\n${summaryOf(result, claims)}`);
   say(`\nwritten to ${file}`);

@@ -44,8 +44,11 @@ export function describeFlags(flags: readonly Flag[]): string[] {
   });
 }
 
-export const describeClaim = ({ what, figure, digits, bound, verdict }: Claim): string =>
-  `${verdict.toUpperCase().padEnd(9)}  ${what}: ${interval(figure, digits)}, bound ${bound}, n = ${figure.count}`;
+export const describeClaim = ({ what, figure, digits, bound, verdict }: Claim): string => {
+  const found = figure.count === 0 ? "no figure" : interval(figure, digits);
+  const limit = Number(bound.toFixed(3));
+  return `${verdict.toUpperCase().padEnd(9)}  ${what}: ${found}, bound ${limit}, n = ${figure.count}`;
+};
 
 /** 0: everything met, or a quick run that found nothing missed. 1: something missed. 2: something undecided or refused. */
 export function exitCode(claims: readonly Claim[], quick: boolean): number {

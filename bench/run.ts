@@ -12,6 +12,8 @@ import { churn, churnPlanOf } from "./scenarios/churn.ts";
 import { reportChurn } from "./scenarios/churn-report.ts";
 import { coalescing, coalescingPlanOf } from "./scenarios/coalescing.ts";
 import { reportCoalescing } from "./scenarios/coalescing-report.ts";
+import { connections, connectionsPlanOf } from "./scenarios/connections.ts";
+import { reportConnections } from "./scenarios/connections-report.ts";
 import { cross, crossPlanOf } from "./scenarios/cross.ts";
 import { crossCpu, crossCpuPlanOf } from "./scenarios/cross-cpu.ts";
 import { reportCrossCpu } from "./scenarios/cross-cpu-report.ts";
@@ -24,6 +26,8 @@ import { memory, memoryPlanOf } from "./scenarios/memory.ts";
 import { reportMemory } from "./scenarios/memory-report.ts";
 import { nodes, nodesPlanOf } from "./scenarios/nodes.ts";
 import { reportNodes } from "./scenarios/nodes-report.ts";
+import { proxyHop, proxyHopPlanOf } from "./scenarios/proxy-hop.ts";
+import { reportProxyHop } from "./scenarios/proxy-hop-report.ts";
 import { redisLoad, redisLoadPlanOf } from "./scenarios/redis-load.ts";
 import { reportRedisLoad } from "./scenarios/redis-load-report.ts";
 import { slow, slowPlanOf } from "./scenarios/slow.ts";
@@ -61,12 +65,14 @@ const scenarios: Readonly<Record<string, Scenario>> = {
   api: scenario(api, reportApi, apiPlanOf),
   churn: scenario(churn, reportChurn, churnPlanOf),
   coalescing: scenario(coalescing, reportCoalescing, coalescingPlanOf),
+  connections: scenario(connections, reportConnections, connectionsPlanOf),
   cross: scenario(cross, reportCross, crossPlanOf),
   "cross-cpu": scenario(crossCpu, reportCrossCpu, crossCpuPlanOf),
   fanout: scenario(fanout, reportFanout, fanoutPlanOf),
   javascript: scenario(javascript, reportJavascript, javascriptPlanOf),
   memory: scenario(memory, reportMemory, memoryPlanOf),
   nodes: scenario(nodes, reportNodes, nodesPlanOf),
+  "proxy-hop": scenario(proxyHop, reportProxyHop, proxyHopPlanOf),
   "redis-load": scenario(redisLoad, reportRedisLoad, redisLoadPlanOf),
   slow: scenario(slow, reportSlow, slowPlanOf),
   sse: scenario(sse, reportSse, ssePlanOf),

@@ -21,7 +21,8 @@ export interface RunSettings {
 }
 
 export const usage = `usage: npm run bench -- <name> [options]
-  names: api, churn, coalescing, cross, cross-cpu, fanout, javascript, memory, nodes, redis-load, slow, sse, ticker
+  names: api, churn, coalescing, connections, cross, cross-cpu, fanout, javascript, memory, nodes, proxy-hop,
+         redis-load, slow, sse, ticker
   --engine bun|uws       only this engine       (default: both)
   --format json|msgpack  only this wire format  (default: fanout and api both, else json)
   --mode volatile|stream only this mode         (fanout, coalescing, cross, cross-cpu, redis-load, sse; default: both)

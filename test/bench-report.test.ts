@@ -168,6 +168,15 @@ describe("a round in which something failed", () => {
     expect(pageOf(result)).toContain("never in 1 of 6 rounds");
   });
 
+  test("and a percentile that no round is long enough for is no goal at all, while an invalid one is refused", () => {
+    const start = "fanwire-bun / centrifugo: latency p99";
+    const late: RunFlag = { name: "publisher-late", detail: "late", refuses: "latency" };
+    expect(verdictsOf(suite, `${start}.9`)).toEqual([]);
+    expect(verdictsOf(suite, `${start},`)).toEqual(["met", "met"]);
+    const result = { ...suite, runs: suite.runs.map((run) => ({ ...run, flags: [late] })) };
+    expect(verdictsOf(result, `${start},`)).toEqual(["refused", "refused"]);
+  });
+
   test("nor is one without any load within the bound", () => {
     const within = { ms5: false, ms10: false, ms50: false };
     const result = broken("fanwire-bun", (run) =>

@@ -7,7 +7,7 @@ import type { Run, Scenario, SuiteResult } from "../suite/result.ts";
 import { deploymentName, oneNode } from "../suite/target.ts";
 import { byArm, conditionsOf, isSoundFor } from "./arms.ts";
 import { figureText, intervalText } from "./figure.ts";
-import { figureOf, type Metric, metrics, pairedRatio } from "./metrics.ts";
+import { figureOf, type Metric, metrics, pairedRatio, roundValues } from "./metrics.ts";
 import { pool } from "./pooled.ts";
 
 export interface HeadlineRow {
@@ -139,11 +139,18 @@ function goalOf(
   theirs: string,
   bound: number,
 ): Claim | undefined {
-  if (!row.byTarget.has(theirs)) return undefined;
+  const both = [ours, theirs].map((name) => row.byTarget.get(name) ?? []);
+  if (!both.every((runs) => isAsked(runs, row.metric))) return undefined;
   const figure = leadOf(row, ours, theirs, seed)?.ratio ?? nothing;
   const isWeak = plan === "smoke" || figure.count < minimumRounds;
   const verdict = isWeak ? "refused" : judge(figure, bound);
   return { what: `${ours} / ${theirs}: ${rowName(row)}`, figure, digits: 3, bound, verdict };
+}
+
+/** Whether sound runs have the figure at all: a percentile needs publications beyond it. Where all are invalid it was asked and is refused. */
+function isAsked(runs: readonly Run[], metric: Metric): boolean {
+  const hasSound = runs.some((run) => isSoundFor(run, metric.isLatency));
+  return runs.length > 0 && (!hasSound || roundValues(runs, metric).size > 0);
 }
 
 /** A goal's figure, bound and verdict in words. */

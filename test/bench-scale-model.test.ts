@@ -2,6 +2,8 @@
 
 import { expect, test } from "bun:test";
 import { fitScale, type Observation, predictions, project } from "../bench/report/scale-model.ts";
+import { nodesCpu, observe } from "../bench/report/sections/scale.ts";
+import { syntheticSuite } from "./support/synthetic-suite.ts";
 
 const truth = (nodes: number, subscribers: number) => 30 + 12 * (nodes - 1) + 6.5 * subscribers;
 const grid = (counts: readonly number[], sizes: readonly number[], of = truth): Observation[] =>
@@ -48,4 +50,19 @@ test("projects until Redis, which everything passes, is the limit", () => {
   expect(eight?.limit).toBe("nodes");
   expect(eight!.deliveriesPerSecond).toBeCloseTo((0.7e6 / (220 / 8)) * 10, 6);
   expect(many).toEqual({ nodes: 400, deliveriesPerSecond: (0.7e6 / (4 + 2 * 399)) * 10, limit: "redis" });
+});
+
+test("takes what nodes use at rest off a publication's cost, by the median of the rounds, for each size and number of nodes", () => {
+  const settings = { targets: ["fanwire-bun"], scenarios: ["scale"] as const, rounds: 3 };
+  const { runs } = syntheticSuite(settings);
+  const restless = runs.map((run) => ({
+    ...run,
+    cpuNs: { ...run.cpuNs, node: run.cpuNs.node + 7e6 * (run.wallNs / 1e9) },
+    idleCpuNsPerSecond: run.idleCpuNsPerSecond + 7e6,
+  }));
+  const observed = observe(restless, nodesCpu);
+  expect(observed).toHaveLength(8);
+  for (const [place, { value }] of observe(runs, nodesCpu).entries()) {
+    expect(observed[place]!.value).toBeCloseTo(value, 6);
+  }
 });

@@ -109,6 +109,16 @@ function scaleSteps({ durationMs, warmUpMs }: Size, deployments: readonly Deploy
   );
 }
 
+/** A second number of subscribers tells the model what one of them costs; the model is of our own nodes. */
+function modelSteps({ durationMs, warmUpMs }: Size, deployments: readonly Deployment[]): Step[] {
+  return deployments.map((deployment) =>
+    steady({
+      ...{ scenario: "scale", workload: fanoutOf(60, 1, "stream"), rate: 60, deployment },
+      ...{ durationMs, warmUpMs, only: ({ kind }) => kind === "ours" },
+    }),
+  );
+}
+
 const direct = (nodes: 1 | 2 | 3 | 4): Deployment => ({ nodes, bridge: "redis", entry: "direct" });
 const proxied = (nodes: 1 | 2): Deployment => ({ nodes, bridge: "redis", entry: "haproxy" });
 
@@ -154,6 +164,7 @@ function fullPlan(size: Size): Plan {
       disconnects({ connections: 300, durationMs: 20_000 }),
       crossStep(size),
       ...scaleSteps(size, [direct(1), direct(2), direct(3), direct(4), proxied(1), proxied(2)]),
+      ...modelSteps(size, [direct(1), direct(2), direct(3), direct(4)]),
     ],
   };
 }

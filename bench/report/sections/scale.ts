@@ -1,7 +1,7 @@
 // Section: what more nodes cost, measured against a model that has seen only one and two of them, and where the model would lead.
 
 import { median } from "../../measure/stats.ts";
-import type { RoleCpu, Run, SuiteResult } from "../../suite/result.ts";
+import type { Run, SuiteResult } from "../../suite/result.ts";
 import { arms, type Condition, conditionsOf, isInvalid, isSoundFor, leftOut } from "../arms.ts";
 import { linearAxis, logAxis } from "../axis.ts";
 import { bars, barsLegend } from "../bars.ts";
@@ -32,20 +32,21 @@ interface Quantity {
   readonly of: (run: Run) => number | undefined;
 }
 
-const perPublication = (role: keyof RoleCpu) => (run: Run) =>
-  run.publications === 0 ? undefined : run.cpuNs[role] / run.publications / 1000;
+const perPublication = ({ publications }: Run, ns: number) =>
+  publications === 0 ? undefined : ns / publications / 1000;
 
-const nodesCpu: Quantity = {
-  caption: "CPU of all nodes per publication",
+export const nodesCpu: Quantity = {
+  caption: "CPU of all nodes, over rest",
   unit: "µs per publication",
   digits: 1,
   isLatency: false,
-  of: perPublication("node"),
+  // What they do at rest is no publication's, and would count as a cost of further nodes.
+  of: (run) => perPublication(run, run.cpuNs.node - (run.idleCpuNsPerSecond * run.wallNs) / 1e9),
 };
 const redisCpu: Quantity = {
   ...nodesCpu,
-  caption: "CPU of Redis per publication",
-  of: perPublication("redis"),
+  caption: "CPU of Redis",
+  of: (run) => perPublication(run, run.cpuNs.redis),
 };
 const lastReceiver: Quantity = {
   caption: "last receiver p50",

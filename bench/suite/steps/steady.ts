@@ -12,6 +12,7 @@ export interface SteadySettings extends MeasureSettings {
   readonly name?: string;
   /** Publishers connect to the first node and subscribers to the last, so that everything crosses. */
   readonly isCrossing?: boolean;
+  readonly only?: Step["only"];
 }
 
 export function steady(settings: SteadySettings): Step {
@@ -21,6 +22,7 @@ export function steady(settings: SteadySettings): Step {
     name: settings.name ?? workload.name,
     deployment,
     workload,
+    ...(settings.only && { only: settings.only }),
     async run(bench) {
       const { ports } = bench.running;
       const crossing = { publishers: ports.slice(0, 1), subscribers: ports.slice(-1) };

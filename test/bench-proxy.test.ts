@@ -91,10 +91,10 @@ describe("connections", () => {
 
   test("stay until they are told to end, and know of those that were cut", async () => {
     const node = await startServer("fanwire", "bun");
-    const group = startIdle({ port: node.port, connections: 70, source: "127.0.0.9" });
+    const group = startIdle({ port: node.port, connections: 70, sources: ["127.0.0.9", "127.0.0.10"] });
     expect((await group.opened).elapsedMs).toBeGreaterThan(0);
     expect(await group.finish()).toEqual({ cut: 0 });
-    const other = startIdle({ port: node.port, connections: 3, source: "127.0.0.9" });
+    const other = startIdle({ port: node.port, connections: 3, sources: ["127.0.0.9", "127.0.0.10"] });
     await other.opened;
     await node.stop();
     expect(await other.finish()).toEqual({ cut: 3 });

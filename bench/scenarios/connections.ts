@@ -81,9 +81,10 @@ const limits = { topicLingerMs: 0 };
 const lingerMs = 2500;
 const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
-/** Sources of their own: one address has ports for some 28,000 connections to a server. */
 const warmUpSource = "127.0.0.2";
-const sourceOf = (index: number): string => `127.0.0.${10 + index}`;
+/** Of a process of connections: so each has a thousand or two. */
+const sourcesOf = (index: number): readonly string[] =>
+  Array.from({ length: 16 }, (_, place) => `127.0.${10 + index}.${1 + place}`);
 
 async function warmedUp(
   engine: EngineName,
@@ -129,7 +130,7 @@ async function proxied(engine: EngineName, plan: ConnectionsPlan): Promise<Climb
   const opened: OpenedRecord[] = [];
   let connections = 0;
   for (const [index, wanted] of plan.ladder.entries()) {
-    const more = { port: proxy.port, connections: wanted - connections, source: sourceOf(index) };
+    const more = { port: proxy.port, connections: wanted - connections, sources: sourcesOf(index) };
     connections = wanted;
     const group = startIdle(more);
     groups.push(group);
@@ -155,7 +156,7 @@ async function direct(engine: EngineName, plan: ConnectionsPlan): Promise<Climb>
   let connections = 0;
   for (const [index, share] of shares.entries()) {
     const { port } = nodes[index] as ProbedServer;
-    const group = startIdle({ port, connections: share, source: sourceOf(index) });
+    const group = startIdle({ port, connections: share, sources: sourcesOf(index) });
     groups.push(group);
     opened.push(await group.opened);
     connections += share;

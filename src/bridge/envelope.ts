@@ -3,8 +3,10 @@
 
 import type { Writable } from "../wire/message.ts";
 import { pack } from "../wire/msgpack.ts";
+import { MalformedMessagePack, MessagePackReader } from "../wire/msgpack-reader.ts";
+import { PackedData } from "../wire/packed-data.ts";
+import { packItem } from "../wire/packed-message.ts";
 import type { PositionedPublication, Publication } from "./bridge.ts";
-import { MalformedMessagePack, MessagePackReader } from "./msgpack-reader.ts";
 
 /**
  * Every envelope is an array [version, kind, instance, …]:
@@ -56,6 +58,7 @@ export function isName(text: string): boolean {
 
 export function packPublication(publication: Publication): Uint8Array {
   const { timestamp, data, userId, event, key, removed } = publication;
+  if (data instanceof PackedData) return packItem(publication, data);
   if (removed) return pack([timestamp, data, userId, event, key, true]);
   if (key !== undefined) return pack([timestamp, data, userId, event, key]);
   if (event !== undefined) return pack([timestamp, data, userId, event]);

@@ -379,7 +379,7 @@ export class Session implements SocketSubscriber {
     }
     let id: number | undefined;
     try {
-      const value = this.format.decode(payload, limits.maxDataValues + maxFrameValues);
+      const value = this.format.decodeFrame(payload, limits.maxDataValues + maxFrameValues);
       id = frameId(value);
       this.rates.take(bytes, nowMs);
       this.#host.handle(this, parseClientFrame(value, id), bytes);

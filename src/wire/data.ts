@@ -2,6 +2,7 @@
 
 import { limitRules } from "../config/limits.ts";
 import { FanwireError } from "../errors.ts";
+import { type DataFacts, PackedData } from "./packed-data.ts";
 
 export interface DataRule {
   readonly maxDepth: number;
@@ -13,9 +14,16 @@ export interface DataRule {
 /** Decoders of clients take it for something else, or rename it, each in its way: they would not see the same data. */
 const protoKey = "__proto__";
 
-/** Checks a value that a wire format decoded; throws FanwireError `bad-data`. */
+/** Checks a value that a wire format decoded, or left packed; throws FanwireError `bad-data`. */
 export function checkData(value: unknown, rule: DataRule): void {
-  countValues(value, rule, 0, 0);
+  if (!(value instanceof PackedData)) countValues(value, rule, 0, 0);
+  // What is wrong with it is told by its value.
+  else if (!isWithin(value.facts, rule)) countValues(value.value, rule, 0, 0);
+}
+
+function isWithin({ values, depth, hasBinary }: DataFacts, rule: DataRule): boolean {
+  const { maxValues = limitRules.maxDataValues.default } = rule;
+  return values <= maxValues && depth <= rule.maxDepth && (rule.binary || !hasBinary);
 }
 
 /**

@@ -25,6 +25,8 @@ export interface WireFormat extends FrameFormat {
   readonly subprotocol: string;
   /** One message as a plain value of the JSON data model, or a FanwireError `bad-frame`. `maxValues`: refused before it is built. */
   decode(payload: Payload, maxValues?: number): unknown;
+  /** The same of a client's frame, where `data` of a publish may be left packed (packed-data.ts). */
+  decodeFrame(payload: Payload, maxValues: number): unknown;
 }
 
 export function payloadBytes(payload: Payload): number {

@@ -14,6 +14,10 @@ export const json: WireFormat = {
     return JSON.stringify(frame);
   },
 
+  decodeFrame(payload: Payload): unknown {
+    return json.decode(payload);
+  },
+
   decode(payload: Payload): unknown {
     if (typeof payload !== "string") {
       throw new FanwireError("bad-frame", "fanwire.v1.json takes text frames, not binary ones.");

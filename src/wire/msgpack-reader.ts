@@ -1,5 +1,5 @@
-// Reads plain MessagePack from a peer whom nobody checked before: one pass that checks and decodes. Unlike msgpackr it trusts no
-// length, runs no extension and keeps the key `__proto__`. From the specification's table of formats (msgpack.org).
+// Reads plain MessagePack that nobody checked before, or that was left packed: one pass that checks and decodes. Unlike msgpackr
+// it trusts no length, runs no extension and keeps the key `__proto__`. From the specification's table of formats (msgpack.org).
 
 /** Deeper than any data that is admitted, and shallow enough for recursion. */
 const maxDepth = 256;

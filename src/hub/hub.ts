@@ -8,6 +8,7 @@ import type { NamespaceOptions } from "../config/options.ts";
 import { type ByFormat, SharedFrame } from "../wire/format.ts";
 import type { Mode } from "../wire/frames.ts";
 import { messageOf } from "../wire/message.ts";
+import { recent } from "../wire/recent.ts";
 import { ActiveTopic, type SocketSubscriber, type Subscriber, Subscription } from "./active-topic.ts";
 import type { DeliveryCountsByMode } from "./delivery-counts.ts";
 import { EventRate } from "./event-rate.ts";
@@ -300,6 +301,9 @@ export class Hub implements BridgeEvents {
     const topic = this.#topics.get(name);
     if (!topic) return;
     this.#count(topic, 1);
-    this.#lanes.publishVolatile(topic, new SharedFrame(messageOf(name, publication)), except);
+    const frame = new SharedFrame(messageOf(name, publication));
+    recent.publication = publication;
+    recent.message = frame;
+    this.#lanes.publishVolatile(topic, frame, except);
   }
 }

@@ -5,6 +5,7 @@ import type { Position } from "../bridge/bridge.ts";
 import { FanwireError } from "../errors.ts";
 import type { ClientFrame, PublishFrame } from "./frames.ts";
 import type { Writable } from "./message.ts";
+import { recent } from "./recent.ts";
 import { checkTopicName } from "./topic-name.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -81,8 +82,13 @@ export function publishFields<Begun extends object>(fields: Fields, begun: Begun
 
 function publishFrame(fields: Fields, id: number | undefined): PublishFrame {
   const topic = checkTopicName(fields.topic);
-  if (id === undefined) return publishFields(fields, { type: "publish", topic });
-  return publishFields(fields, { type: "publish", topic, id });
+  const frame: PublishFrame =
+    id === undefined
+      ? publishFields(fields, { type: "publish", topic })
+      : publishFields(fields, { type: "publish", topic, id });
+  recent.decoded = fields;
+  recent.frame = frame;
+  return frame;
 }
 
 export function historyFields(fields: Fields) {

@@ -24,6 +24,7 @@ type Name = (typeof names)[number];
 const maxKeys = 32;
 const maxDepth = 64;
 const protoKey = "__proto__";
+const nothing: Buffer = Buffer.alloc(0);
 /** Where the keys of the maps around the present place begin, and how long they are: twice as many numbers as keys. */
 const keys = new Uint32Array(2 * maxKeys * maxDepth);
 
@@ -33,13 +34,13 @@ const keys = new Uint32Array(2 * maxKeys * maxDepth);
  * `maxValues` values.
  */
 export function readPublish(bytes: Buffer, maxValues: number): PackedPublish | undefined {
-  return new PublishReader(bytes, maxValues).frame();
+  return reader.read(bytes, maxValues);
 }
 
 /** Its methods answer whether all is well so far; nothing is read after the first that says no. Allocates nothing per value. */
 class PublishReader {
-  readonly #bytes: Buffer;
-  readonly #maxValues: number;
+  #bytes = nothing;
+  #maxValues = 0;
   #at = 0;
   /** A bit for each of `names` that has been read. */
   #seen = 0;
@@ -49,13 +50,22 @@ class PublishReader {
   /** How much of `keys` is in use. */
   #keysEnd = 0;
 
-  constructor(bytes: Buffer, maxValues: number) {
+  read(bytes: Buffer, maxValues: number): PackedPublish | undefined {
     this.#bytes = bytes;
     // A frame has others beside its data.
     this.#maxValues = maxValues - names.length - 1;
+    this.#at = 0;
+    this.#seen = 0;
+    this.#values = 0;
+    this.#depth = 0;
+    this.#hasBinary = false;
+    this.#keysEnd = 0;
+    const publish = this.#frame();
+    this.#bytes = nothing;
+    return publish;
   }
 
-  frame(): PackedPublish | undefined {
+  #frame(): PackedPublish | undefined {
     const lead = this.#byte();
     const size = lead === 0xde ? this.#unsigned(2) : lead - 0x80;
     if (!(size > 0 && size <= names.length)) return undefined;
@@ -289,3 +299,6 @@ class PublishReader {
     return value;
   }
 }
+
+/** One for all frames: see recent.ts for what it costs where nothing keeps an object of a kind. */
+const reader = new PublishReader();

@@ -123,6 +123,24 @@ const mutants: readonly Mutant[] = [
     from: "const news = answer.publications.filter(({ offset }) => offset > this.#offset);",
     to: "const news = answer.publications;",
   },
+  {
+    mechanism: "reset of an event stream",
+    file: "src/connections/event-stream.ts",
+    from: "} else if (this.#position.of(topic) && !recovered) {",
+    to: '} else if (topic === "") {',
+  },
+  {
+    mechanism: "id of an event",
+    file: "src/connections/event-stream.ts",
+    from: "if (frame.offset !== undefined) this.#position.moveTo(frame.topic, frame.offset);",
+    to: "if (frame.offset === -1) this.#position.moveTo(frame.topic, frame.offset);",
+  },
+  {
+    mechanism: "doubt of a hole that is not seen yet",
+    file: "src/bridge/redis/follower.ts",
+    from: 'return this.#isDoubtful() || this.#end(this.position, "history", answer);',
+    to: 'return this.#end(this.position, "history", answer);',
+  },
 ];
 
 const mostSeeds = 3000;

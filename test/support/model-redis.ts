@@ -144,6 +144,11 @@ export class ModelRedis {
     for (const channel of channels) this.#connections.get(connection)?.delete(channel);
   }
 
+  /** Whether it has channels. */
+  isSubscribed(connection: ModelConnection): boolean {
+    return (this.#connections.get(connection)?.size ?? 0) > 0;
+  }
+
   forget(connection: ModelConnection): void {
     this.#connections.delete(connection);
   }

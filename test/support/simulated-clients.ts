@@ -3,7 +3,7 @@
 
 import type { Position } from "../../src/bridge/bridge.ts";
 import { LatestReader } from "./latest-reader.ts";
-import type { ClientHost, ModelOk, ModelPublication } from "./model-client.ts";
+import type { ClientHost, ModelClient, ModelOk, ModelPublication } from "./model-client.ts";
 import type { SimulatedLedger } from "./simulated-ledger.ts";
 import type { SimulatedNode } from "./simulated-node.ts";
 import { simulatedTopics } from "./simulated-node.ts";
@@ -14,6 +14,14 @@ interface Continuity {
   /** The first epoch that this person knew. */
   readonly firstEpoch: string;
   endings: number;
+}
+
+/** One connection of a person, of whatever kind. */
+export interface PersonReader
+  extends Pick<ModelClient, "socket" | "subscriptions" | "behind" | "complaints"> {
+  subscribe(topic: string, since: Position | undefined): void;
+  look(): void;
+  disconnect(): void;
 }
 
 class RoomReader extends StreamReader {
@@ -90,7 +98,7 @@ export abstract class Person {
   readonly continuity = new Map<string, Continuity>();
   readonly volatileSeen = new Set<string>();
   abstract readonly topics: readonly string[];
-  abstract readonly reader: RoomReader | TickerReader;
+  abstract readonly reader: PersonReader;
   node: SimulatedNode;
 
   constructor(name: string, ledger: SimulatedLedger, node: SimulatedNode) {
@@ -103,6 +111,11 @@ export abstract class Person {
   abstract position(topic: string): Position | undefined;
   /** A new connection that knows what the last one has read. */
   protected abstract connect(): void;
+
+  /** By key, what this person would show of the `latest` topic; undefined where that is nothing to this person. */
+  get shown(): Readonly<Record<string, unknown>> | undefined {
+    return undefined;
+  }
 
   get isConnected(): boolean {
     return this.reader.socket.isOpen && !this.node.process.isDead;
@@ -133,7 +146,7 @@ export abstract class Person {
     this.complaints.push(...this.reader.complaints.splice(0));
   }
 
-  began(ok: ModelOk): void {
+  began(ok: Pick<ModelOk, "topic" | "epoch" | "since" | "recovered">): void {
     if (ok.since && !ok.recovered) this.ended(ok.topic);
     if (!this.continuity.has(ok.topic)) this.continuity.set(ok.topic, { firstEpoch: ok.epoch, endings: 0 });
   }
@@ -175,6 +188,10 @@ export class TickerPerson extends Person {
 
   override position(topic: string): Position | undefined {
     return this.reader.watches.get(topic)?.position;
+  }
+
+  override get shown(): Readonly<Record<string, unknown>> {
+    return this.reader.shown(simulatedTopics.latest);
   }
 
   protected override connect(): void {

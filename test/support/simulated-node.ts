@@ -1,9 +1,11 @@
 // A node of a simulation: the rooms and the bridge as they are in production, over sockets in memory and a model of Redis.
 
 import type { Retention } from "../../src/bridge/bridge.ts";
+import type { Connect } from "../../src/bridge/connection.ts";
 import { repeat } from "../../src/bridge/redis/clock.ts";
 import { RedisPresence } from "../../src/bridge/redis/redis-presence.ts";
 import { RedisBridge } from "../../src/bridge/redis.ts";
+import { StoreKeys } from "../../src/bridge/store-keys.ts";
 import { resolveOptions } from "../../src/config/config.ts";
 import { Hub } from "../../src/hub/hub.ts";
 import { Snapshots } from "../../src/hub/snapshots.ts";
@@ -11,6 +13,7 @@ import { createLog } from "../../src/log.ts";
 import { ModelEngine } from "./model-engine.ts";
 import { modelLimits } from "./model-node.ts";
 import type { ModelRedis } from "./model-redis.ts";
+import { NeedlessResets } from "./needless-resets.ts";
 import type { Random } from "./random.ts";
 import { SimulatedProcess } from "./simulated-process.ts";
 import type { VirtualClock } from "./virtual-clock.ts";
@@ -61,11 +64,19 @@ export class SimulatedNode {
   readonly bridge: RedisBridge;
   readonly hub: Hub;
   readonly engine = new ModelEngine();
+  readonly needlessResets = new NeedlessResets(new StoreKeys(prefix));
 
   constructor({ name, time, redis, random, historySize, newId }: SimulatedNodeOptions) {
     this.name = name;
     this.process = new SimulatedProcess(time, redis);
-    const { clock, connect } = this.process;
+    const { clock } = this.process;
+    const connect: Connect = (address, handlers, timeoutMs) => {
+      const message = (channel: string, payload: Uint8Array) => {
+        this.needlessResets.message(channel, payload);
+        handlers.message(channel, payload);
+      };
+      return this.process.connect(address, { ...handlers, message }, timeoutMs);
+    };
     this.bridge = new RedisBridge({
       ...{ prefix, connect, clock, newId, hasPresence },
       addresses: ["model"],
@@ -94,6 +105,7 @@ export class SimulatedNode {
       defer: clock.defer,
       after: clock.after,
     });
+    this.needlessResets.watch(this.hub);
     this.hub.deliverTo(this.engine);
     void this.bridge.start(this.hub);
     repeat(clock, 1000, () => this.hub.tick());

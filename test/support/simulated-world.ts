@@ -8,6 +8,7 @@ import { type Person, RoomPerson, TickerPerson } from "./simulated-clients.ts";
 import { SimulatedLedger } from "./simulated-ledger.ts";
 import { SimulatedNode, simulatedTopics } from "./simulated-node.ts";
 import { SimulatedPublishers } from "./simulated-publishers.ts";
+import { EventPerson } from "./simulated-streams.ts";
 import { VirtualClock } from "./virtual-clock.ts";
 
 /**
@@ -16,7 +17,7 @@ import { VirtualClock } from "./virtual-clock.ts";
  */
 export type Reliability = "reliable" | "restarts" | "unreliable";
 
-const peopleCount = 5;
+const kinds = [RoomPerson, EventPerson, TickerPerson, RoomPerson, RoomPerson, EventPerson];
 const keys = ["k1", "k2", "k3"];
 
 export class SimulatedWorld {
@@ -25,6 +26,8 @@ export class SimulatedWorld {
   readonly reliability: Reliability;
   readonly redis: ModelRedis;
   readonly nodes: SimulatedNode[] = [];
+  /** Those that were killed too. */
+  readonly everyNode: SimulatedNode[] = [];
   readonly people: Person[] = [];
   readonly ledger: SimulatedLedger;
   readonly publishers: SimulatedPublishers;
@@ -33,9 +36,9 @@ export class SimulatedWorld {
   readonly counts: Record<string, number> = {};
   /** How many of the messages get lost, though the connection stays. */
   lossPercent = 0;
-  readonly #historySize: number;
+  /** In publications. */
+  readonly historySize: number;
   #ids = 0;
-  #started = 0;
   #publications = 0;
   #relays = 0;
   #slowPercent = 2;
@@ -48,7 +51,7 @@ export class SimulatedWorld {
     this.reliability = random.pick(["reliable", "reliable", "reliable", "restarts", "unreliable"] as const);
     this.isEmptied = random.below(3) === 0;
     const isShort = this.reliability === "unreliable" && random.below(2) === 0;
-    this.#historySize = isShort ? random.between(3, 40) : 100_000;
+    this.historySize = isShort ? random.between(3, 40) : 100_000;
     const mayLose = this.reliability === "unreliable" || (this.reliability === "restarts" && this.isEmptied);
     this.ledger = new SimulatedLedger(mayLose);
     this.redis = new ModelRedis({
@@ -60,7 +63,9 @@ export class SimulatedWorld {
     const count = random.between(2, 3);
     for (let node = 0; node < count; node++) this.#startNode();
     this.publishers = new SimulatedPublishers(this.time, this.ledger, () => this.anyNode());
-    for (let person = 0; person < peopleCount; person++) this.#addPerson();
+    for (const Kind of kinds) {
+      this.people.push(new Kind(`person-${this.people.length}`, this.ledger, this.anyNode()));
+    }
     this.#snapshots.push(this.redis.snapshot());
   }
 
@@ -80,9 +85,8 @@ export class SimulatedWorld {
     }
   }
 
-  publish(count: number, topic = this.random.pick(simulatedTopics.streams)): void {
+  publish(count: number, topic = this.random.pick(simulatedTopics.streams), node = this.anyNode()): void {
     const { random } = this;
-    const node = this.anyNode();
     for (let index = 0; index < count; index++) {
       const id = `p${++this.#publications}`;
       const idempotencyKey = random.below(4) === 0 ? undefined : id;
@@ -243,15 +247,11 @@ export class SimulatedWorld {
   }
 
   #startNode(): void {
-    const { random, redis, time } = this;
+    const { historySize, random, redis, time } = this;
     const newId = () => `id-${++this.#ids}`;
-    const name = `node-${++this.#started}`;
-    this.nodes.push(new SimulatedNode({ name, time, redis, random, historySize: this.#historySize, newId }));
-  }
-
-  #addPerson(): void {
-    const name = `person-${this.people.length}`;
-    const Kind = this.people.length % 3 === 2 ? TickerPerson : RoomPerson;
-    this.people.push(new Kind(name, this.ledger, this.anyNode()));
+    const name = `node-${this.everyNode.length + 1}`;
+    const node = new SimulatedNode({ name, time, redis, random, historySize, newId });
+    this.nodes.push(node);
+    this.everyNode.push(node);
   }
 }

@@ -105,6 +105,13 @@ describe("a workload", () => {
     }
   });
 
+  test("of trading ends with its run, also where that is no whole number of bursts and calms", () => {
+    for (const durationMs of [100, 250, 750, 1900]) {
+      const { atMs } = createWorkload(specs.trading!).schedule(2, 1000, durationMs);
+      expect(Math.max(...atMs)).toBeLessThan(durationMs);
+    }
+  });
+
   test("of trading has half of its traffic in a tenth of the time", () => {
     const { atMs } = createWorkload(specs.trading!).schedule(2, 2000, 5000);
     const inBurst = [...atMs].filter((at) => at % 500 < 50).length;

@@ -40,10 +40,14 @@ export function trading(spec: WorkloadSpec): Workload {
       const random = seededRandom(seed);
       const planned: Planned[] = [];
       const count = Math.round((rate * durationMs) / 1000);
+      // A run that is shorter than a cycle is one; what is left of a longer one after its last whole cycle stays silent.
+      const wholeMs = Math.min(cycleMs, durationMs);
+      const cycles = Math.max(1, Math.floor(durationMs / cycleMs));
+      const calmMs = Math.max(0, wholeMs - burstMs);
       for (let i = 0; i < count; i++) {
-        const cycle = Math.floor(random() * Math.max(1, Math.round(durationMs / cycleMs)));
+        const cycle = Math.floor(random() * cycles);
         const inBurst = random() < burstShare;
-        const within = inBurst ? random() * burstMs : burstMs + random() * (cycleMs - burstMs);
+        const within = inBurst ? random() * burstMs : burstMs + random() * calmMs;
         const topic = draw(random());
         const steps = Math.floor((random() * (mostBytes - leastBytes)) / stepBytes);
         const bytes = leastBytes + steps * stepBytes;

@@ -79,6 +79,8 @@ const scenarios: Readonly<Record<string, Scenario>> = {
   ticker: scenario(ticker, reportTicker, tickerPlanOf),
 };
 
+const help = [suiteUsage, reportUsage, usage].join("\n\n");
+
 /** Every thread of this process, the garbage collector's included: nothing of the generator may run on the server's core. */
 function pinSelf(): void {
   execFileSync("taskset", ["-a", "-c", "-p", String(cores.generator), String(process.pid)], {
@@ -90,6 +92,10 @@ function pinSelf(): void {
 async function main(): Promise<number> {
   const args = process.argv.slice(2);
   const [command, ...files] = args;
+  if (command === "--help" || command === "-h") {
+    console.log(help);
+    return 0;
+  }
   if (command === "report") return report(files);
   if (command === "compare") return compareFiles(files);
   return isOfSuite(command) ? runSuite(args) : runBenchmark();
@@ -137,7 +143,6 @@ try {
 } catch (error) {
   const isUsage =
     error instanceof UsageError || (error as { code?: string }).code?.startsWith("ERR_PARSE_ARGS");
-  const help = [suiteUsage, reportUsage, usage].join("\n\n");
   console.error(isUsage ? `${(error as Error).message}\n\n${help}` : error);
   process.exit(isUsage ? 64 : 70);
 }

@@ -66,10 +66,18 @@ export async function runSuite(args: readonly string[]): Promise<number> {
   const { cpu, kernel } = machine;
   say(`${settings.plan}, seed ${settings.seed}, commit ${machine.commit.slice(0, 12)}, ${cpu}, ${kernel}`);
   const runs: Run[] = [];
-  for await (const run of runPlan({ plan, targets: available, seed: settings.seed, say })) runs.push(run);
+  let broken: string | undefined;
+  try {
+    for await (const run of runPlan({ plan, targets: available, seed: settings.seed, say })) runs.push(run);
+  } catch (fault) {
+    // Hours of measuring are not thrown away because a server did not start.
+    broken = fault instanceof Error ? (fault.stack ?? fault.message) : String(fault);
+    console.error(`the run ends here, what it measured is kept: ${broken}`);
+  }
   const result: SuiteResult = {
     ...{ schema: 2, kind: "suite", startedAt: startedAt.toISOString(), endedAt: new Date().toISOString() },
     ...{ command: args, seed: settings.seed, plan: settings.plan, machine, unavailable, runs },
+    ...(broken !== undefined && { broken }),
   };
   const file = settings.out ?? defaultFile(settings, startedAt);
   writeResult(file, result);
@@ -78,8 +86,12 @@ export async function runSuite(args: readonly string[]): Promise<number> {
   if (settings.json) console.log(JSON.stringify(result));
   else say(`\n${summaryOf(result, claims)}`);
   say(`\nwritten to ${file}`);
+  if (broken !== undefined) return brokenExitCode;
   return settings.plan === "smoke" ? 0 : exitCode(claims, settings.plan === "quick");
 }
+
+/** As `bench/run.ts` ends where something is broken. */
+const brokenExitCode = 70;
 
 function defaultFile({ plan }: SuiteSettings, startedAt: Date): string {
   const name = `suite-${startedAt.toISOString().replaceAll(/[:.]/g, "-")}.json`;

@@ -21,6 +21,8 @@ export interface SuiteResult {
   /** Targets that could not run here, with the sentence why. */
   readonly unavailable: Readonly<Record<string, string>>;
   readonly runs: readonly Run[];
+  /** What ended the run before its plan did; the runs are those made until then. */
+  readonly broken?: string;
 }
 
 /** What a run is for; a report groups by it. */

@@ -18,8 +18,6 @@ else {
   );
   await install("Node.js 22 and Deno, which the client is tested in", join(root, "test", "runtimes"));
   await install("the servers that the benchmark suite compares with", join(root, "bench", "peers"));
-  // Minutes, once for a machine; without Go the tests assert that Centrifugo says so.
-  await must("building Centrifugo, if Go is here", bun, ["bench/peers/centrifugo/prepare.ts"]);
 }
 // Always, because the tests that run on Node.js run what was built.
 await must("building the package", process.execPath, ["scripts/build.mjs"]);

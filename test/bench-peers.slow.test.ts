@@ -141,10 +141,8 @@ test.each(cases)(
   async ({ target, deployment }) => {
     const reason = await target.unavailable();
     if (reason !== undefined) {
-      // The packages are installed by `npm test`, so this is about Go.
-      expect(reason).toMatch(
-        /^(Go is not on the PATH, and Centrifugo is built with it\.|Centrifugo .* could not be built: )/,
-      );
+      // The packages are installed by `npm test`, so this is about the one that is built with Go, which takes too long for it.
+      expect(reason).toStartWith("Centrifugo is not built: ");
       return;
     }
     const modes = target.name.startsWith("centrifugo")

@@ -33,7 +33,7 @@ function chosenPlan({ plan: name, scenarios, rounds }: SuiteSettings): Plan {
   return { rounds: rounds ?? plan.rounds, steps: plan.steps.filter(isWanted) };
 }
 
-async function chosenTargets({ targets: names }: SuiteSettings) {
+async function chosenTargets({ targets: names, plan }: SuiteSettings) {
   const stranger = names.find((name) => !allTargets.some((target) => target.name === name));
   if (stranger !== undefined) {
     const known = allTargets.map(({ name }) => name).join(", ");
@@ -45,6 +45,8 @@ async function chosenTargets({ targets: names }: SuiteSettings) {
   const available: Target[] = [];
   const unavailable: Record<string, string> = {};
   for (const target of wanted) {
+    // A smoke run is a test, which takes what is there.
+    if (plan !== "smoke") await target.prepare?.();
     const reason = await target.unavailable();
     if (reason === undefined) available.push(target);
     else unavailable[target.name] = reason;

@@ -60,6 +60,8 @@ export interface Target {
   readonly protocol: string;
   /** One sentence why it cannot run on this machine (a program is missing), or undefined. */
   unavailable(): Promise<string | undefined>;
+  /** Makes it available if that can be done here, in minutes; why it could not, `unavailable` or standard error says. */
+  prepare?(): Promise<void>;
   /** Whether it can do this at all; what it cannot do is left out of a table, not counted against it. */
   supports(deployment: Deployment, workload: Workload): boolean;
   /** Resolves once every port accepts connections. */

@@ -20,6 +20,12 @@ export const centrifugoFolder = (environment: NodeJS.ProcessEnv = process.env): 
 export const centrifugoProgram = (environment?: NodeJS.ProcessEnv): string =>
   join(centrifugoFolder(environment), "centrifugo");
 
+/** One sentence if it has not been built. */
+export function missingCentrifugo(): string | undefined {
+  if (existsSync(centrifugoProgram())) return undefined;
+  return "Centrifugo is not built: bun bench/peers/centrifugo/prepare.ts builds it, with Go.";
+}
+
 /**
  * Sees to it that the program is there: builds it, which takes minutes and says so, if it is not. Answers one
  * sentence if it cannot. `environment` is for tests.

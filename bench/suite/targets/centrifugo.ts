@@ -7,7 +7,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort } from "../../targets/redis.ts";
 import type { Target } from "../target.ts";
-import { centrifugoProgram, centrifugoVersion, ensureCentrifugo } from "./centrifugo-build.ts";
+import {
+  centrifugoProgram,
+  centrifugoVersion,
+  ensureCentrifugo,
+  missingCentrifugo,
+} from "./centrifugo-build.ts";
 import { startCluster } from "./cluster.ts";
 import type { NodeProcess } from "./node-process.ts";
 import { renderPeerProxy } from "./peer-proxy.ts";
@@ -128,7 +133,11 @@ const centrifugo = (name: string, protocol: string, isVariant: boolean): Target 
   kind: "peer",
   isVariant,
   protocol: name,
-  unavailable: () => ensureCentrifugo(),
+  unavailable: async () => missingCentrifugo(),
+  prepare: async () => {
+    const reason = await ensureCentrifugo();
+    if (reason !== undefined) console.error(reason);
+  },
   supports: ({ nodes, bridge }) => bridge === "redis" || nodes === 1,
   start: (deployment, placement) => {
     const versions = { centrifugo: centrifugoVersion };

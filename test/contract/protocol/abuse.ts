@@ -141,8 +141,12 @@ export function abuse(engine: EngineName, { start, tooLarge }: Way = directly): 
       engine,
       {
         jwtSecret: secret,
-        namespaces: { slow: { mode: "volatile", publishesPerSecond: 3 } },
+        namespaces: {
+          slow: { mode: "volatile", publishesPerSecond: 3 },
+          hall: { mode: "volatile", presence: true, joinLeave: {} },
+        },
         limits: {
+          presenceGraceMs: 0,
           frameBurst: 200,
           framesPerSecond: 1,
           maxFrameBytes: 65_536,
@@ -213,13 +217,22 @@ export function abuse(engine: EngineName, { start, tooLarge }: Way = directly): 
 
     test("of WebSocket pings whose pongs are not read is cut at the limit of a socket's buffer", async () => {
       // A proxy waits five seconds for the half that is still open.
-      const { raw } = await Peer.connect(server.port, { ...as("ann"), deadlineMs: 15_000 });
+      const slow = { deadlineMs: 15_000 };
+      const [ben, peer] = [
+        await Peer.connect(server.port, { ...as("ben"), ...slow }),
+        await Peer.connect(server.port, { ...as("ann"), ...slow }),
+      ];
+      const topic = fresh("hall");
+      for (const each of [ben, peer]) await each.request({ type: "subscribe", topic });
+      const { raw } = peer;
       raw.pause();
       const ping = encodeFrame({ opcode: opcodes.ping, payload: "x".repeat(125) });
       const many = Buffer.concat(upTo(1000).map(() => ping));
       // More than all the kernel's buffers on the way can take, of which a proxy has as many again.
       for (const _ of upTo(400)) raw.sendRaw(many);
       await isServed();
+      // Not before it is cut: pongs that are read while pings still arrive would never be too many.
+      expect(await ben.take("leave")).toMatchObject({ topic, userId: "ann" });
       raw.resume();
       expect((await raw.closed()).code).toBe(1006);
     });

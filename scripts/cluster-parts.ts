@@ -3,11 +3,11 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { renderProxy } from "../haproxy/render.ts";
+import { freePort } from "./free-port.ts";
 
 interface Wanted {
   readonly nodes: number;
@@ -213,17 +213,6 @@ async function endAll(code: number): Promise<void> {
   await Promise.all(parts.map((part) => part.end()));
   rmSync(folder, { recursive: true, force: true });
   process.exit(code);
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve((address as { port: number }).port));
-    });
-  });
 }
 
 function say(text: string): void {

@@ -6,7 +6,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { connect as connectTcp } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePort } from "./support/haproxy.ts";
+import { freePort } from "../scripts/free-port.ts";
 import { dropPeers, Peer } from "./support/peer.ts";
 import { root } from "./support/process.ts";
 import { startServer } from "./support/served.ts";

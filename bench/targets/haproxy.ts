@@ -1,11 +1,12 @@
-// Starts HAProxy with the configuration that is shipped, in front of nodes on loopback, as one process pinned to one core.
+// Starts HAProxy in front of nodes on loopback, as one process pinned to one core: with the configuration that is shipped, or another.
 
 import { execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { renderProxy } from "../../haproxy/render.ts";
+import { freePort } from "../../scripts/free-port.ts";
 import { cores } from "./servers.ts";
 
 export interface ProxyProcess {
@@ -15,34 +16,44 @@ export interface ProxyProcess {
   stop(): Promise<void>;
 }
 
+/** A configuration of one's own: gets the port to bind on 127.0.0.1, and the nodes' ports. */
+export type RenderProxy = (port: number, nodePorts: readonly number[]) => string;
+
 export interface ProxySettings {
+  /** Of the shipped configuration; one of one's own says so itself. */
   readonly maxConnections: number;
   readonly core?: number;
+  /** Absent: the configuration that is shipped, with the limits per address out of the way. */
+  readonly render?: RenderProxy | undefined;
 }
 
 /** Clients come from a few addresses, and at once. */
 const unlimited = 1_000_000;
 const startMs = 10_000;
 
-/** One core, so one thread: HAProxy starts as many as it has cores. Its log goes where nobody reads it. */
+/**
+ * One core, so one thread: HAProxy starts as many as it has cores. Not in master-worker mode: the one process that works is then the
+ * child itself. Its log goes where nobody reads it.
+ */
 export async function startProxy(
   nodePorts: readonly number[],
-  { maxConnections, core = cores.server }: ProxySettings,
+  { maxConnections, core = cores.server, render }: ProxySettings,
 ): Promise<ProxyProcess> {
   const folder = mkdtempSync(join(tmpdir(), "fanwire-bench-haproxy-"));
   const [port, metricsPort] = [await freePort(), await freePort()];
   const file = join(folder, "haproxy.cfg");
-  const config = renderProxy({
-    nodes: nodePorts.map((nodePort, index) => ({ id: index + 1, address: `127.0.0.1:${nodePort}` })),
-    bind: `127.0.0.1:${port}`,
-    metricsBind: `127.0.0.1:${metricsPort}`,
-    runtimeSocket: join(folder, "runtime.sock"),
-    log: "stdout format raw local0",
-    maxConnections,
-    connectionsPerAddress: unlimited,
-    connectionRate: unlimited,
-  });
-  writeFileSync(file, config);
+  const shipped = () =>
+    renderProxy({
+      nodes: nodePorts.map((nodePort, index) => ({ id: index + 1, address: `127.0.0.1:${nodePort}` })),
+      bind: `127.0.0.1:${port}`,
+      metricsBind: `127.0.0.1:${metricsPort}`,
+      runtimeSocket: join(folder, "runtime.sock"),
+      log: "stdout format raw local0",
+      maxConnections,
+      connectionsPerAddress: unlimited,
+      connectionRate: unlimited,
+    });
+  writeFileSync(file, render?.(port, nodePorts) ?? shipped());
   const command = ["-c", String(core), "haproxy", "-db", "-f", file];
   const child = spawn("taskset", command, { stdio: ["ignore", "ignore", "inherit"] });
   const kill = () => void child.kill("SIGKILL");
@@ -60,7 +71,7 @@ export async function startProxy(
       process.off("exit", kill);
       kill();
       await ended;
-      rmSync(folder, { recursive: true });
+      rmSync(folder, { recursive: true, force: true });
     },
   };
 }
@@ -82,17 +93,5 @@ function isOpen(port: number): Promise<boolean> {
       resolve(true);
     });
     socket.once("error", () => resolve(false));
-  });
-}
-
-/** HAProxy cannot be told to choose one itself. */
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
   });
 }

@@ -2,11 +2,11 @@
 
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { Redis } from "ioredis";
+import { freePort } from "../../scripts/free-port.ts";
 import { cores, root } from "./servers.ts";
 
 /** Since Redis started. Commands by name, those that scripts call included; bytes of all connections. */
@@ -92,16 +92,4 @@ export function differenceOf(before: RedisCounts, after: RedisCounts, own = noth
     inBytes: after.inBytes - before.inBytes - own.inBytes,
     outBytes: after.outBytes - before.outBytes - own.outBytes,
   };
-}
-
-/** A port that nobody has now: Redis and HAProxy cannot be told to choose one themselves. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
 }

@@ -2,11 +2,12 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { type ProxyOptions, renderProxy } from "../../haproxy/render.ts";
+import { freePort } from "../../scripts/free-port.ts";
 import { within } from "./websocket.ts";
 
 const deadlineMs = 20_000;
@@ -192,18 +193,6 @@ export class Haproxy {
       return Object.fromEntries(names.map((name, index) => [name, cells[index] ?? ""]));
     });
   }
-}
-
-/** A port that nobody has now. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
 }
 
 function killQuietly(pid: number): void {

@@ -2,11 +2,11 @@
 
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
+import { freePort } from "../../scripts/free-port.ts";
 
 const deadlineMs = 20_000;
 const execute = promisify(execFile);
@@ -128,13 +128,4 @@ export class RedisServer {
     child.kill("SIGCONT");
     await exited;
   }
-}
-
-/** Redis cannot be told to choose one itself. */
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((resolve) => probe.listen(0, "127.0.0.1", resolve));
-  const { port } = probe.address() as { port: number };
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
 }

@@ -5,7 +5,7 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePort } from "../../targets/redis.ts";
+import { freePort } from "../../../scripts/free-port.ts";
 import type { Target } from "../target.ts";
 import {
   centrifugoProgram,

@@ -1,10 +1,10 @@
 // HAProxy before a peer's nodes: what any WebSocket server needs and nothing that only fanwire has.
 
-const maxConnections = 9000;
+import { maxProxied } from "./cluster.ts";
 
 /** Clients speak WebSocket alone, so no peer needs them to come back to the same node. */
 export const renderPeerProxy = (port: number, nodePorts: readonly number[]): string => `global
-  maxconn ${maxConnections}
+  maxconn ${maxProxied}
 defaults
   mode http
   timeout connect 5s

@@ -14,18 +14,10 @@ import {
   stampPayload,
 } from "../bench/suite/protocol.ts";
 import { createProtocol, protocolNames } from "../bench/suite/protocols/all.ts";
-import { expectedDeliveries, type WorkloadSpec } from "../bench/suite/workload.ts";
+import { expectedDeliveries } from "../bench/suite/workload.ts";
 import { createWorkload, workloadKinds } from "../bench/suite/workloads/all.ts";
 import { zipf } from "../bench/suite/workloads/drawing.ts";
-
-const specs: Readonly<Record<string, WorkloadSpec>> = {
-  fanout: { kind: "fanout", mode: "volatile", connections: 12, bytes: 64, burst: 4 },
-  rooms: {
-    ...{ kind: "rooms", mode: "stream", rooms: 7, connections: 30, roomsEach: 2, publishers: 3, bytes: 80 },
-  },
-  trading: { kind: "trading", mode: "latest", instruments: 20, connections: 9, watched: 5, publishers: 2 },
-  game: { kind: "game", mode: "volatile", rooms: 3, players: 4, tickHz: 20, bytes: 64 },
-};
+import { specs } from "./support/workload-specs.ts";
 
 describe("a workload", () => {
   test("of every kind has a case here", () => {

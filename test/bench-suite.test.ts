@@ -9,17 +9,9 @@ import { isInvalid, type SuiteFacts, suiteFlags, suiteRuleNames } from "../bench
 import { Account, windowSize } from "../bench/suite/load/account.ts";
 import { sequencesOf } from "../bench/suite/load/sequences.ts";
 import { nextLoad, type Searched } from "../bench/suite/steps/capacity-search.ts";
-import { audienceOf, type WorkloadSpec } from "../bench/suite/workload.ts";
+import { audienceOf } from "../bench/suite/workload.ts";
 import { createWorkload } from "../bench/suite/workloads/all.ts";
-
-const specs: Readonly<Record<string, WorkloadSpec>> = {
-  fanout: { kind: "fanout", mode: "volatile", connections: 12, bytes: 64, burst: 4 },
-  rooms: {
-    ...{ kind: "rooms", mode: "stream", rooms: 7, connections: 30, roomsEach: 2, publishers: 3, bytes: 80 },
-  },
-  trading: { kind: "trading", mode: "latest", instruments: 20, connections: 9, watched: 5, publishers: 2 },
-  game: { kind: "game", mode: "volatile", rooms: 3, players: 4, tickHz: 20, bytes: 64 },
-};
+import { specs } from "./support/workload-specs.ts";
 
 describe("the account", () => {
   const workload = createWorkload(specs.game!);
@@ -182,7 +174,7 @@ describe("the search for capacity", () => {
     for (;;) {
       const next = nextLoad(searched, first);
       if (next === undefined) return searched;
-      searched.push({ deliveries: next.deliveries, isGood: next.deliveries <= capacity, isLimit: false });
+      searched.push({ deliveries: next.deliveries, isGood: next.deliveries <= capacity });
     }
   }
 

@@ -1,8 +1,9 @@
 // Event streams through HAProxy, to nodes that are played: at once, resumed anywhere, and never refused for good.
 
 import { afterEach, expect, test } from "bun:test";
-import { createServer, type Server, type ServerResponse } from "node:http";
+import type { ServerResponse } from "node:http";
 import { Haproxy } from "./support/haproxy.ts";
+import { PlayedNode } from "./support/played-node.ts";
 
 const timeoutMs = 30_000;
 const open: { [Symbol.asyncDispose](): Promise<void> }[] = [];
@@ -11,37 +12,22 @@ afterEach(async () => {
   for (const each of open.splice(0)) await each[Symbol.asyncDispose]();
 });
 
-/** A node that answers checks as it is told, and streams by what a test wants. */
-class PlayedNode {
+/** A played node that streams by what a test wants. */
+class StreamingNode extends PlayedNode {
   readonly streams: ServerResponse[] = [];
-  isReady = true;
   /** What a stream is refused with. */
   refusal: number | undefined;
   asked = 0;
-  readonly #server: Server;
 
   private constructor() {
-    this.#server = createServer((request, response) => {
-      if (request.url === "/ready") response.writeHead(this.isReady ? 200 : 404).end();
-      else if (request.url === "/health") response.writeHead(200).end();
-      else this.#stream(response);
-    });
+    super((response) => this.#stream(response));
   }
 
-  static async start(): Promise<PlayedNode> {
-    const node = new PlayedNode();
+  static async start(): Promise<StreamingNode> {
+    const node = new StreamingNode();
     open.push(node);
-    await new Promise<void>((resolve) => node.#server.listen(0, "127.0.0.1", resolve));
+    await node.listen();
     return node;
-  }
-
-  get port(): number {
-    return (this.#server.address() as { port: number }).port;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#server.closeAllConnections();
-    await new Promise((resolve) => this.#server.close(resolve));
   }
 
   #stream(response: ServerResponse): void {
@@ -56,7 +42,7 @@ class PlayedNode {
   }
 }
 
-async function behind(...nodes: readonly PlayedNode[]): Promise<Haproxy> {
+async function behind(...nodes: readonly StreamingNode[]): Promise<Haproxy> {
   const haproxy = await Haproxy.start(nodes.map(({ port }) => port));
   open.unshift(haproxy);
   for (const [index] of nodes.entries()) await haproxy.sees(index + 1, "UP", "streams");
@@ -74,7 +60,7 @@ async function isToldToReturn(response: Response): Promise<void> {
 test(
   "each event arrives at once",
   async () => {
-    const node = await PlayedNode.start();
+    const node = await StreamingNode.start();
     const response = await ask(await behind(node));
     const reader = response.body!.getReader();
     await reader.read();
@@ -96,7 +82,7 @@ test(
 test(
   "one that its node refuses with 503 is another node's",
   async () => {
-    const [one, other] = [await PlayedNode.start(), await PlayedNode.start()];
+    const [one, other] = [await StreamingNode.start(), await StreamingNode.start()];
     const haproxy = await behind(one, other);
     for (const [refusing, serving] of [
       [one, other],
@@ -117,7 +103,7 @@ test(
 test(
   "one that every node refuses with 503 is told to come back",
   async () => {
-    const nodes = [await PlayedNode.start(), await PlayedNode.start()];
+    const nodes = [await StreamingNode.start(), await StreamingNode.start()];
     const haproxy = await behind(...nodes);
     for (const node of nodes) node.refusal = 503;
     await isToldToReturn(await ask(haproxy));
@@ -131,9 +117,9 @@ test(
 test(
   "where no node is ready one that lives is asked, and where none lives it is told to come back",
   async () => {
-    const nodes = [await PlayedNode.start(), await PlayedNode.start()];
+    const nodes = [await StreamingNode.start(), await StreamingNode.start()];
     const haproxy = await behind(...nodes);
-    for (const node of nodes) node.isReady = false;
+    for (const node of nodes) node.state = "draining";
     for (const id of [1, 2]) await haproxy.sees(id, "NOLB");
     const response = await ask(haproxy);
     expect([response.status, nodes[0]!.streams.length + nodes[1]!.streams.length]).toEqual([200, 1]);

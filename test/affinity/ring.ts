@@ -2,7 +2,7 @@
 // because no node has a say in it.
 
 import { Haproxy } from "../support/haproxy.ts";
-import { PlayedNode } from "./played-node.ts";
+import { PlayedNode } from "../support/played-node.ts";
 import { unevenness } from "./rooms.ts";
 
 export interface RingPlan {
@@ -39,9 +39,20 @@ export interface Departure {
 
 const together = 32;
 
+/** Answers with its name. */
+class NamedNode extends PlayedNode {
+  readonly id: number;
+
+  constructor(id: number) {
+    super((response) => response.end(`${id}`));
+    this.id = id;
+  }
+}
+
 export async function measureRing({ nodes: count, sizes, sets }: RingPlan): Promise<RingResult> {
   await using stack = new AsyncDisposableStack();
-  const nodes = await Promise.all(Array.from({ length: count }, (_, index) => PlayedNode.start(index + 1)));
+  const nodes = Array.from({ length: count }, (_, index) => new NamedNode(index + 1));
+  await Promise.all(nodes.map((node) => node.listen()));
   for (const node of nodes) stack.use(node);
   const ports = nodes.map(({ port }) => port);
   const haproxy = stack.use(await Haproxy.start(ports, { balancePercent: 0 }));
@@ -64,7 +75,7 @@ export async function measureRing({ nodes: count, sizes, sets }: RingPlan): Prom
 /** One half of the nodes drain, the other half break. */
 async function depart(
   haproxy: Haproxy,
-  node: PlayedNode,
+  node: NamedNode,
   names: readonly string[],
   before: readonly number[],
 ): Promise<Departure> {

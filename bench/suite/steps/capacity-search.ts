@@ -5,9 +5,8 @@ import type { CapacityPoint } from "../result.ts";
 export interface Searched {
   /** Offered, per second. */
   readonly deliveries: number;
+  /** False also where the generator gave out: going higher says nothing about the target then. */
   readonly isGood: boolean;
-  /** The generator gave out: going higher says nothing about the target. */
-  readonly isLimit: boolean;
 }
 
 export interface NextLoad {

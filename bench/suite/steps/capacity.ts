@@ -43,7 +43,7 @@ export function capacity({ workload, durationMs, warmUpMs }: CapacitySettings): 
         if (next === undefined) break;
         const run = await point(next.deliveries, next.step, runs.length);
         runs.push(run);
-        searched.push({ deliveries: next.deliveries, ...verdictOf(run) });
+        searched.push({ deliveries: next.deliveries, isGood: isGood(run) });
         // What waited anywhere is gone before the next point.
         await warmUp(bench, firstDeliveries / perPublication, warmUpMs / 2);
       }
@@ -69,8 +69,6 @@ function meanAudience(workload: Workload): number {
   return sum / Math.max(1, topic.length);
 }
 
-/** Good: p99 within the widest bound, by a generator that was not the limit itself. */
-function verdictOf({ capacity, flags }: Run): { isGood: boolean; isLimit: boolean } {
-  const isLimit = flags.some(({ name }) => name === "generator-busy");
-  return { isGood: capacity?.within.ms50 === true && !isLimit, isLimit };
-}
+/** p99 within the widest bound, by a generator that was not the limit itself. */
+const isGood = ({ capacity, flags }: Run): boolean =>
+  capacity?.within.ms50 === true && !flags.some(({ name }) => name === "generator-busy");

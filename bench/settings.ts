@@ -47,7 +47,8 @@ function choose<T extends string>(
   return [found];
 }
 
-function whole(name: string, given: string | undefined): number | undefined {
+/** A number of the command line; UsageError for anything but a whole one above 0. */
+export function whole(name: string, given: string | undefined): number | undefined {
   if (given === undefined) return undefined;
   if (!/^[1-9]\d{0,8}$/.test(given)) throw new UsageError(`--${name} ${given}: not a whole number above 0`);
   return Number(given);

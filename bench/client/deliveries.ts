@@ -1,5 +1,6 @@
 // The account of one window: which publication reached which subscriber, how late, how often, in what order.
 
+import { Completion } from "../measure/completion.ts";
 import { createHistogram, type Histogram } from "../measure/histogram.ts";
 
 export interface DeliverySettings {
@@ -28,7 +29,7 @@ export class Deliveries {
   readonly #last: Float64Array;
   readonly #ring: number;
   readonly #subscribers: number;
-  #complete: (() => void) | undefined;
+  readonly #completion = new Completion();
 
   constructor({ publications, subscribers, ring = 0 }: DeliverySettings) {
     this.expected = publications * subscribers;
@@ -59,7 +60,7 @@ export class Deliveries {
     const sequence = next + step;
     this.#next[subscriber] = sequence + 1;
     this.#time(sequence, at);
-    if (this.received === this.expected) this.#complete?.();
+    if (this.received === this.expected) this.#completion.reached();
   }
 
   /** How far ahead of the expected number this one is; negative: a double, or one overtaken. */
@@ -91,13 +92,6 @@ export class Deliveries {
 
   /** Resolves when everything expected is here, or after the grace. */
   complete(graceMs: number): Promise<void> {
-    if (this.received >= this.expected) return Promise.resolve();
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, graceMs);
-      this.#complete = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
+    return this.received >= this.expected ? Promise.resolve() : this.#completion.within(graceMs);
   }
 }

@@ -1,9 +1,7 @@
 // Starts a process of slow readers (slow-group.ts) on the generator's core, where it runs only while the generator does not.
 
-import { spawn } from "node:child_process";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
-import { cores } from "../targets/servers.ts";
+import { startLineProcess } from "./line-process.ts";
 import type { ReaderRecord, SlowGroupSettings } from "./slow-group.ts";
 
 export interface SlowProcess {
@@ -23,30 +21,14 @@ interface Line {
  */
 export async function startSlowReaders(settings: SlowGroupSettings): Promise<SlowProcess> {
   const script = join(import.meta.dirname, "slow-group.ts");
-  const pinned = ["taskset", "-c", String(cores.generator), process.execPath, script];
-  const child = spawn("chrt", ["-i", "0", ...pinned, JSON.stringify(settings)], {
-    stdio: ["pipe", "pipe", "inherit"],
-  });
-  const kill = () => void child.kill("SIGKILL");
-  process.once("exit", kill);
-  child.once("exit", () => process.off("exit", kill));
-  const lines = createInterface({ input: child.stdout });
-  const told = () =>
-    new Promise<Line>((resolve, reject) => {
-      const fail = (code: number | null) => reject(new Error(`the slow readers ended with ${code}`));
-      child.once("exit", fail);
-      lines.once("line", (line) => {
-        child.off("exit", fail);
-        resolve(JSON.parse(line) as Line);
-      });
-    });
-  await told();
+  const readers = startLineProcess(script, settings, "the slow readers", ["chrt", "-i", "0"]);
+  await readers.told<Line>();
   return {
-    pid: child.pid as number,
-    start: () => void child.stdin.write("start\n"),
+    pid: readers.pid,
+    start: () => readers.say("start"),
     async finish(total) {
-      const answer = told();
-      child.stdin.write(`finish ${total}\n`);
+      const answer = readers.told<Line>();
+      readers.say(`finish ${total}`);
       return (await answer).records ?? [];
     },
   };

@@ -10,10 +10,19 @@ export interface Footprint {
 }
 
 export function readFootprint(pid: number): Footprint {
-  const text = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
-  const bytes = (name: string) => Number(new RegExp(`^${name}: +(\\d+) kB`, "m").exec(text)?.[1]) * 1024;
-  return { rss: bytes("Rss"), pss: bytes("Pss") };
+  const { rss, pss } = readRollup(pid);
+  return { rss, pss };
 }
+
+/** `anonymous`: what of it is no file's: heaps, stacks, and what libraries allocate. */
+export function readRollup(pid: number): Footprint & { readonly anonymous: number } {
+  const bytes = kilobytesIn(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"));
+  return { rss: bytes("Rss"), pss: bytes("Pss"), anonymous: bytes("Anonymous") };
+}
+
+/** Reads bytes off lines such as `Rss:   1234 kB`. */
+const kilobytesIn = (text: string) => (name: string) =>
+  Number(new RegExp(`^${name}: +(\\d+) kB`, "m").exec(text)?.[1]) * 1024;
 
 /** In bytes, of the whole machine. */
 export interface KernelMemory {
@@ -39,7 +48,7 @@ export function readKernel(): KernelMemory {
 }
 
 export function parseMeminfo(text: string): Pick<KernelMemory, "slab" | "pageTables"> {
-  const bytes = (name: string) => Number(new RegExp(`^${name}: +(\\d+) kB`, "m").exec(text)?.[1]) * 1024;
+  const bytes = kilobytesIn(text);
   return { slab: bytes("Slab"), pageTables: bytes("PageTables") };
 }
 

@@ -27,18 +27,26 @@ export function merge(histograms: readonly Histogram[]): Histogram {
   return merged;
 }
 
-/** Samples that must lie beyond a percentile: below the first number it is not printed, below the second it is marked `~`. */
+/** Samples that must lie beyond a percentile: below the first number it is no figure, below the second it is marked as rough. */
 const samplesBeyond = { rough: 10, sound: 100 } as const;
+
+/** What a percentile of so many independent samples is worth. */
+export function worthOf(percentile: number, independent: number): "nothing" | "rough" | "sound" {
+  // What lies beyond is rounded: a tenth of a percent of 10,000 is 10.
+  const beyond = independent * (1 - percentile / 100);
+  if (beyond < samplesBeyond.rough * 0.999) return "nothing";
+  return beyond < samplesBeyond.sound * 0.999 ? "rough" : "sound";
+}
 
 /**
  * A percentile in µs as it may be printed. `independent`: how many samples count. Deliveries of one publication share their
  * delay, so it is the number of publications, also where the histogram holds deliveries.
  */
 export function percentileText(histogram: Histogram, percentile: number, independent: number): string {
-  const beyond = independent * (1 - percentile / 100);
-  if (beyond < samplesBeyond.rough * 0.999) return "–";
+  const worth = worthOf(percentile, independent);
+  if (worth === "nothing") return "–";
   const value = (histogram.getValueAtPercentile(percentile) / 1000).toFixed(0);
-  return beyond < samplesBeyond.sound * 0.999 ? `~${value}` : value;
+  return worth === "rough" ? `~${value}` : value;
 }
 
 /** The largest value in µs, as text. */

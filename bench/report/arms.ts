@@ -1,5 +1,6 @@
 // Runs put in order: who ran (an arm), under which condition, in which round, and whether the run may be relied on. Knows no metric.
 
+import { isInvalid as hasFatal } from "../suite/flags.ts";
 import type { Run, RunFlag } from "../suite/result.ts";
 import { deploymentName, oneNode } from "../suite/target.ts";
 
@@ -34,6 +35,10 @@ export function arms(runs: readonly Run[]): Map<string, Run[]> {
   const sorted = [...runs].sort((left, right) => byArm(left, right) || left.round - right.round);
   return Map.groupBy(sorted, armName);
 }
+
+/** How many subscribers have a publication at once, on average. */
+export const audience = ({ offered }: Pick<Run, "offered">): number =>
+  Math.round(offered.deliveriesPerSecond / offered.publicationsPerSecond);
 
 /** Runs that differ in target, deployment and round alone. */
 export interface Condition {
@@ -89,8 +94,7 @@ function conditionName(runs: readonly Run[], hasLoad: boolean): string {
   ].join(", ");
 }
 
-export const isInvalid = ({ flags }: Pick<Run, "flags">): boolean =>
-  flags.some((flag) => flag.refuses === "everything");
+export const isInvalid = ({ flags }: Pick<Run, "flags">): boolean => hasFatal(flags);
 
 /** Of an invalid run nothing may be claimed; of one whose publisher was late, nothing about latency. */
 export const isSoundFor = (run: Run, isLatency: boolean): boolean =>

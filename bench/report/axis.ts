@@ -41,6 +41,17 @@ export function linearAxis(label: string, values: readonly number[], about = 5):
   };
 }
 
+/** The same for values that come later. */
+export const linear =
+  (label: string, about?: number) =>
+  (values: readonly number[]): Axis =>
+    linearAxis(label, values, about);
+
+export const logarithmic =
+  (label: string) =>
+  (values: readonly number[]): Axis =>
+    logAxis(label, values);
+
 function roundStep(least: number): number {
   const size = 10 ** Math.floor(Math.log10(least));
   return [1, 2, 5, 10].map((factor) => factor * size).find((step) => step >= least * 0.999) ?? 10 * size;

@@ -46,6 +46,22 @@ export interface ChartParts {
   readonly bounds?: readonly Bound[];
 }
 
+/** Makes an axis that the values fit on. */
+type Scale = (values: readonly number[]) => Axis;
+
+/** A chart on axes made for what is drawn, spreads included; undefined where there is nothing to draw. */
+export function chartOf({
+  x,
+  y,
+  ...parts
+}: Omit<ChartParts, "x" | "y"> & { readonly x: Scale; readonly y: Scale }): Markup | undefined {
+  const points = parts.series.flatMap((one) => one.points);
+  if (points.length === 0) return undefined;
+  return chart({ ...parts, x: x(points.map((point) => point.x)), y: y(points.flatMap(spreadOf)) });
+}
+
+const spreadOf = ({ y, low, high }: PlotPoint): number[] => [y, low ?? y, high ?? y];
+
 /** Drawn small and shown larger, so that letters stay readable on a phone: see the page's style sheet. */
 export const size = { width: 480, height: 330, left: 62, right: 26, top: 26, bottom: 54 } as const;
 const plot = { width: size.width - size.left - size.right, height: size.height - size.top - size.bottom };

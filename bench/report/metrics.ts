@@ -1,6 +1,6 @@
 // What is read off a round: each metric with its unit, which way is better, and how it is got from a run. Knows no target.
 
-import { decode, type Histogram } from "../measure/histogram.ts";
+import { decode, type Histogram, worthOf } from "../measure/histogram.ts";
 import { type Interval, medianInterval, seededRandom } from "../measure/stats.ts";
 import type { Run, RunHistograms, Scenario } from "../suite/result.ts";
 import { armName, isInvalid, isSoundFor, refusalOf } from "./arms.ts";
@@ -56,18 +56,13 @@ function percentilesOf(run: Run, which: keyof RunHistograms): readonly number[] 
 export const cpuPerDelivery = ({ cpuNs: { node, redis, haproxy }, deliveries }: Run): number =>
   (node + redis + haproxy) / deliveries / 1000;
 
-/** Publications that must lie beyond a percentile for it to be a figure at all; see measure/histogram.ts. */
-export const fewestBeyond = 10;
-export const soundBeyond = 100;
-
 /** Milliseconds; undefined where too few publications lie beyond the percentile. */
 export function percentileMs(
   run: Run,
   which: keyof RunHistograms,
   percentile: Percentile,
 ): number | undefined {
-  const beyond = run.publications * (1 - percentile / 100);
-  if (beyond < fewestBeyond * 0.999) return undefined;
+  if (worthOf(percentile, run.publications) === "nothing") return undefined;
   return percentilesOf(run, which)[percentiles.indexOf(percentile)];
 }
 

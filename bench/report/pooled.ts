@@ -1,8 +1,8 @@
 // Rounds of one arm under one load taken together: histograms added, never averaged, with the spread over rounds beside them.
 
-import { merge } from "../measure/histogram.ts";
+import { merge, worthOf } from "../measure/histogram.ts";
 import type { Run, RunHistograms } from "../suite/result.ts";
-import { fewestBeyond, histogramOf, type Percentile, percentileMs, soundBeyond } from "./metrics.ts";
+import { histogramOf, type Percentile, percentileMs } from "./metrics.ts";
 
 export interface PooledPercentile {
   /** Milliseconds, of all rounds' histograms added. */
@@ -24,15 +24,15 @@ export function pool(runs: readonly Run[], which: keyof RunHistograms): Pool {
   const publications = runs.reduce((sum, run) => sum + run.publications, 0);
   return {
     at(percentile) {
-      const beyond = publications * (1 - percentile / 100);
-      if (beyond < fewestBeyond * 0.999 || added.totalCount === 0) return undefined;
+      const worth = worthOf(percentile, publications);
+      if (worth === "nothing" || added.totalCount === 0) return undefined;
       const value = added.getValueAtPercentile(percentile) / 1e6;
       const own = runs.flatMap((run) => percentileMs(run, which, percentile) ?? []);
       return {
         value,
         low: Math.min(value, ...own),
         high: Math.max(value, ...own),
-        isRough: beyond < soundBeyond * 0.999,
+        isRough: worth === "rough",
       };
     },
   };

@@ -11,6 +11,7 @@ import { Tally } from "../client/tally.ts";
 import { type CpuSnapshot, cpuBetween, readCpu, readMachine } from "../measure/cpu.ts";
 import { type ProfileRow, summariseProfile } from "../measure/profile.ts";
 import { seededRandom, shuffled } from "../measure/stats.ts";
+import { undisturbed } from "../measure/undisturbed.ts";
 import type { Mode, RunSettings } from "../settings.ts";
 import { type AskedProcess, startBareRedis, startLibraryHost } from "../targets/asked.ts";
 import { type RedisProcess, startRedis } from "../targets/redis.ts";
@@ -290,16 +291,12 @@ export async function* crossCpu(settings: RunSettings): AsyncGenerator<CrossCpuC
     let repeated = 0;
     for (let round = 1; round <= plan.rounds; round++) {
       for (const arm of shuffled(chosen, random)) {
-        for (let attempt = 1; ; attempt++) {
-          const window = await stand.measure(arm, round, turnsOf(arm, plan));
-          const isDisturbed = windowFlags(window).some((flag) => flag.disturbance);
-          if (isDisturbed && attempt < attempts && !settings.quick) {
-            repeated++;
-            continue;
-          }
-          windows.push(window);
-          break;
-        }
+        const { window, disturbed } = await undisturbed({ attempts, quick: settings.quick }, async () => {
+          const measured = await stand.measure(arm, round, turnsOf(arm, plan));
+          return { measured, flags: windowFlags(measured) };
+        });
+        windows.push(window.measured);
+        repeated += disturbed.length;
       }
     }
     await stand.stop();

@@ -6,6 +6,7 @@ import { type Format, type Frames, IdempotentFrames, PublishFrames } from "../cl
 import { measureAlternating, type WindowResult, type WindowSide, WindowTotals } from "../client/window.ts";
 import { createHistogram, type Histogram } from "../measure/histogram.ts";
 import { alternating, jitteredSchedule } from "../measure/schedule.ts";
+import { undisturbed, windowSeed } from "../measure/undisturbed.ts";
 import { type Flag, flagsOf } from "../measure/validity.ts";
 import type { Mode, RunSettings } from "../settings.ts";
 import { type AskedProcess, startBareRedis } from "../targets/asked.ts";
@@ -140,6 +141,7 @@ class Stand {
       this.#subscriber(this.#memory.server, topic),
     ]);
     const plan = crossPlanOf(this.#settings);
+    const { quick, seed } = this.#settings;
     const totals = { memory: new WindowTotals(), cross: new WindowTotals() };
     const bare = { publish: createHistogram(), ping: createHistogram() };
     const rounds: CrossRound[] = [];
@@ -164,22 +166,15 @@ class Stand {
     };
     await measure("warm-up", 0);
     for (let round = 1; round <= plan.rounds; round++) {
-      for (let attempt = 1; ; attempt++) {
-        const seed = this.#settings.seed * 1_000_000 + round * 1000 + attempt;
-        const result = { round, ...(await measure(`${round}-${attempt}`, seed)) };
-        const isDisturbed = result.flags.some((flag) => flag.disturbance);
-        if (isDisturbed && attempt < attempts && !this.#settings.quick) {
-          repeated++;
-          await Bun.sleep(pauseMs);
-          continue;
-        }
-        rounds.push(result);
-        totals.memory.add(result.memory);
-        totals.cross.add(result.cross);
-        for (const ns of result.publishNs) bare.publish.recordValue(ns);
-        for (const ns of result.pingNs) bare.ping.recordValue(ns);
-        break;
-      }
+      const { window, disturbed } = await undisturbed({ attempts, pauseMs, quick }, (attempt) =>
+        measure(`${round}-${attempt}`, windowSeed(seed, round, attempt)),
+      );
+      repeated += disturbed.length;
+      rounds.push({ round, ...window });
+      totals.memory.add(window.memory);
+      totals.cross.add(window.cross);
+      for (const ns of window.publishNs) bare.publish.recordValue(ns);
+      for (const ns of window.pingNs) bare.ping.recordValue(ns);
     }
     for (const subscriber of [near, far, alone]) subscriber.close();
     const { pair } = this;

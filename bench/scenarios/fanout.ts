@@ -13,6 +13,7 @@ import {
 } from "../client/window.ts";
 import { alternating, jitteredSchedule } from "../measure/schedule.ts";
 import { seededRandom, shuffled } from "../measure/stats.ts";
+import { undisturbed, windowSeed } from "../measure/undisturbed.ts";
 import { upkeepMsPerSecond } from "../measure/upkeep.ts";
 import { type Flag, flagsOf } from "../measure/validity.ts";
 import type { Mode, RunSettings } from "../settings.ts";
@@ -221,24 +222,24 @@ class Comparing {
 
   /** One window, in which both arms have their turns; again, a few times, if the machine was disturbed. */
   async #measure(group: Group, round: number): Promise<void> {
-    for (let attempt = 1; ; attempt++) {
-      const seed = this.#settings.seed * 1_000_000 + round * 1000 + attempt;
+    const { quick } = this.#settings;
+    const { subscribers } = group;
+    const measure = async (attempt: number) => {
+      const seed = windowSeed(this.#settings.seed, round, attempt);
       const [ours, bare] = await this.#window(group, round, seed);
-      const windows = {
-        fanwire: describe("fanwire", round, group, seed, ours),
-        bare: describe("bare", round, group, seed, bare),
-      };
-      const flags = [...windows.fanwire.flags, ...windows.bare.flags].filter((flag) => flag.disturbance);
-      if (flags.length > 0 && attempt < attempts && !this.#settings.quick) {
-        this.result.repeated.push({ round, subscribers: group.subscribers, flags });
-        await Bun.sleep(pauseMs);
-        continue;
-      }
-      this.result.windows.push(windows.fanwire, windows.bare);
-      this.result.totals.fanwire.get(group.subscribers)?.add(ours);
-      this.result.totals.bare.get(group.subscribers)?.add(bare);
-      return;
+      const windows = [
+        describe("fanwire", round, group, seed, ours),
+        describe("bare", round, group, seed, bare),
+      ];
+      return { windows, ours, bare, flags: windows.flatMap(({ flags }) => flags) };
+    };
+    const { window, disturbed } = await undisturbed({ attempts, pauseMs, quick }, measure);
+    for (const { flags } of disturbed) {
+      this.result.repeated.push({ round, subscribers, flags: flags.filter((flag) => flag.disturbance) });
     }
+    this.result.windows.push(...window.windows);
+    this.result.totals.fanwire.get(subscribers)?.add(window.ours);
+    this.result.totals.bare.get(subscribers)?.add(window.bare);
   }
 
   async #window(group: Group, round: number, seed: number): Promise<[WindowResult, WindowResult]> {

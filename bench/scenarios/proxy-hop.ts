@@ -7,6 +7,7 @@ import { measureAlternating, type WindowResult, WindowTotals } from "../client/w
 import { cpuBetween, readCpu } from "../measure/cpu.ts";
 import { alternating, jitteredSchedule } from "../measure/schedule.ts";
 import { seededRandom, shuffled } from "../measure/stats.ts";
+import { undisturbed, windowSeed } from "../measure/undisturbed.ts";
 import { type Flag, flagsOf } from "../measure/validity.ts";
 import type { RunSettings } from "../settings.ts";
 import { type ProxyProcess, startProxy } from "../targets/haproxy.ts";
@@ -139,24 +140,19 @@ async function compare(
   const run = (group: HopGroup, durationMs: number, seed: number) =>
     measure(sides, proxy, group, durationMs, seed, format, spinnerPid);
   for (const group of hopGroups) await run(group, plan.hotMs, 0);
-  const random = seededRandom(settings.seed);
+  const { quick, seed } = settings;
+  const random = seededRandom(seed);
   const totals = { direct: newTotals(), proxied: newTotals() };
   const windows: HopWindow[] = [];
   let repeated = 0;
   for (let round = 1; round <= plan.rounds; round++) {
     for (const group of shuffled(hopGroups, random)) {
-      for (let attempt = 1; ; attempt++) {
-        const seed = settings.seed * 1_000_000 + round * 1000 + attempt;
-        const window = { round, ...(await run(group, plan.share * group.windowMs, seed)) };
-        if (window.flags.some((flag) => flag.disturbance) && attempt < attempts && !settings.quick) {
-          repeated++;
-          await Bun.sleep(pauseMs);
-          continue;
-        }
-        windows.push(window);
-        for (const path of paths) totals[path].get(group.subscribers)?.add(window.results[path]);
-        break;
-      }
+      const { window, disturbed } = await undisturbed({ attempts, pauseMs, quick }, (attempt) =>
+        run(group, plan.share * group.windowMs, windowSeed(seed, round, attempt)),
+      );
+      repeated += disturbed.length;
+      windows.push({ round, ...window });
+      for (const path of paths) totals[path].get(group.subscribers)?.add(window.results[path]);
     }
   }
   for (const path of paths) {

@@ -6,6 +6,7 @@ import type { ReaderRecord } from "../client/slow-group.ts";
 import { type SlowProcess, startSlowReaders } from "../client/slow-process.ts";
 import { measureWindow, type WindowResult } from "../client/window.ts";
 import { jitteredSchedule } from "../measure/schedule.ts";
+import { undisturbed } from "../measure/undisturbed.ts";
 import { type Flag, flagsOf } from "../measure/validity.ts";
 import type { RunSettings } from "../settings.ts";
 import { startProbed } from "../targets/probed.ts";
@@ -110,6 +111,7 @@ class Slow {
 
   async run(): Promise<SlowComparison> {
     const { fast, rounds } = this.#plan;
+    const { quick } = this.#settings;
     const target = { port: this.#server.port, format: this.#format };
     const subscribers = await openMany(target, fast);
     await Promise.all(subscribers.map((one) => one.request({ type: "subscribe", topic })));
@@ -117,13 +119,12 @@ class Slow {
     const windows: SlowWindow[] = [];
     const repeated: SlowWindow[] = [];
     const measure = async (round: number, withSlow: boolean) => {
-      for (let attempt = 1; ; attempt++) {
+      const { window, disturbed } = await undisturbed({ attempts, quick }, async () => {
         const readers = withSlow ? await this.#slowReaders() : undefined;
-        const window = await this.#window(round, publisher, subscribers, readers);
-        const isDisturbed = window.flags.some((flag) => flag.disturbance);
-        if (!isDisturbed || attempt === attempts || this.#settings.quick) return void windows.push(window);
-        repeated.push(window);
-      }
+        return this.#window(round, publisher, subscribers, readers);
+      });
+      windows.push(window);
+      repeated.push(...disturbed);
     };
     // The first window meets cold code and is not kept.
     await measure(0, false);

@@ -8,6 +8,7 @@ import { PublishFrames, SequencePlace } from "../client/payload.ts";
 import { measureAlternating, type WindowResult, type WindowSide } from "../client/window.ts";
 import { alternating, jitteredSchedule } from "../measure/schedule.ts";
 import { seededRandom, shuffled } from "../measure/stats.ts";
+import { undisturbed, windowSeed } from "../measure/undisturbed.ts";
 import { upkeepMsPerSecond } from "../measure/upkeep.ts";
 import { type Flag, flagsOf } from "../measure/validity.ts";
 import type { Mode, RunSettings } from "../settings.ts";
@@ -161,24 +162,18 @@ class Comparing {
 
   /** One window, in which all arms have their turns; again, a few times, if the machine was disturbed. */
   async #measure(group: Group, round: number): Promise<void> {
-    for (let attempt = 1; ; attempt++) {
-      const results = await this.#window(
-        group,
-        round,
-        this.#settings.seed * 1_000_000 + round * 1000 + attempt,
-      );
+    const { quick, seed } = this.#settings;
+    const measure = async (attempt: number) => {
+      const results = await this.#window(group, round, windowSeed(seed, round, attempt));
       const windows = arms.map((arm, place): SseWindow => {
         const result = results[place] as WindowResult;
         return { arm, round, subscribers: group.subscribers, result, flags: flagsOf(result.facts) };
       });
-      const isDisturbed = windows.some(({ flags }) => flags.some(({ disturbance }) => disturbance));
-      if (!isDisturbed || attempt === attempts || this.#settings.quick) {
-        this.#windows.push(...windows);
-        return;
-      }
-      this.#repeated += 1;
-      await Bun.sleep(pauseMs);
-    }
+      return { windows, flags: windows.flatMap(({ flags }) => flags) };
+    };
+    const { window, disturbed } = await undisturbed({ attempts, pauseMs, quick }, measure);
+    this.#windows.push(...window.windows);
+    this.#repeated += disturbed.length;
   }
 
   async #window(group: Group, round: number, seed: number, chosen: readonly SseArm[] = arms) {

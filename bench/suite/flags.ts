@@ -65,6 +65,3 @@ export function suiteFlags(facts: SuiteFacts, exempt: readonly string[]): RunFla
 /** A run with such a flag prints no headline. */
 export const isInvalid = (flags: readonly RunFlag[]): boolean =>
   flags.some(({ refuses }) => refuses === "everything");
-
-/** Nor one of latency with any. */
-export const hasNoLatency = (flags: readonly RunFlag[]): boolean => flags.length > 0;

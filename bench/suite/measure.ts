@@ -148,7 +148,7 @@ function runOf(
     },
     ...{ lost: sums.lost, doubled: sums.doubled, disordered: sums.disordered, skipped: sums.skipped },
     perSecond: secondsOf(record.receivers),
-    flags: flagsOfRun(audience, settings, order, record, used, expected),
+    flags: flagsOfRun(audience, settings, order, record, sums, used, expected),
   };
   const capacity = settings.capacity && { capacity: capacityOf(settings.capacity, run, record, used) };
   const unrest = record.receivers.flatMap((one) => one.unrest ?? []);
@@ -175,41 +175,21 @@ function capacityOf(
   };
 }
 
-interface Sums {
-  expected: number;
-  received: number;
-  lost: number;
-  doubled: number;
-  disordered: number;
-  skipped: number;
-  strange: number;
-  strangers: number;
-  cut: number;
-  connections: number;
-  chunks: number;
-  frames: number;
-  bytes: number;
-  lastArrivalAfterNs: number;
-  lowestLatencyNs: number;
+/** Counts that are added over the processes of receivers. */
+const counted = [
+  ...(["received", "lost", "doubled", "disordered", "skipped", "strange", "strangers"] as const),
+  ...(["cut", "connections", "chunks", "frames", "bytes"] as const),
+];
+
+interface Sums extends Readonly<Record<(typeof counted)[number], number>> {
+  readonly lastArrivalAfterNs: number;
+  readonly lowestLatencyNs: number;
 }
 
 function sumsOf(records: readonly ReceiverRecord[]): Sums {
-  const sum = (of: (record: ReceiverRecord) => number) =>
-    records.reduce((total, record) => total + of(record), 0);
+  const sums = counted.map((name) => [name, records.reduce((sum, record) => sum + record[name], 0)]);
   return {
-    expected: sum((one) => one.expected),
-    received: sum((one) => one.received),
-    lost: sum((one) => one.lost),
-    doubled: sum((one) => one.doubled),
-    disordered: sum((one) => one.disordered),
-    skipped: sum((one) => one.skipped),
-    strange: sum((one) => one.strange),
-    strangers: sum((one) => one.strangers),
-    cut: sum((one) => one.cut),
-    connections: sum((one) => one.connections),
-    chunks: sum((one) => one.chunks),
-    frames: sum((one) => one.frames),
-    bytes: sum((one) => one.bytes),
+    ...(Object.fromEntries(sums) as Record<(typeof counted)[number], number>),
     lastArrivalAfterNs: Math.max(...records.map((one) => one.lastArrivalAfterNs)),
     lowestLatencyNs: Math.min(...records.map((one) => one.lowestLatencyNs)),
   };
@@ -233,10 +213,10 @@ function flagsOfRun(
   { exempt = [] }: MeasureSettings,
   order: WindowOrder,
   record: WindowRecord,
+  sums: Sums,
   used: Usage,
   expected: number,
 ) {
-  const sums = sumsOf(record.receivers);
   const { lateness, lastReceiver, publisher } = record;
   return suiteFlags(
     {

@@ -1,7 +1,7 @@
 // What a run of the suite was asked to do: its command line.
 
 import { parseArgs } from "node:util";
-import { UsageError } from "../settings.ts";
+import { UsageError, whole } from "../settings.ts";
 
 export type PlanName = "smoke" | "quick" | "full";
 
@@ -34,12 +34,6 @@ const options = ["--full", "--smoke", "--scenario", "--target", "--rounds", "--s
 /** Whether a command line is the suite's, by its first argument; the name of another benchmark comes first. */
 export const isOfSuite = (first: string | undefined): boolean =>
   first === undefined || options.includes(first.split("=", 1)[0] as string);
-
-function whole(name: string, given: string | undefined): number | undefined {
-  if (given === undefined) return undefined;
-  if (!/^[1-9]\d{0,8}$/.test(given)) throw new UsageError(`--${name} ${given}: not a whole number above 0`);
-  return Number(given);
-}
 
 export function parseSuiteSettings(args: readonly string[]): SuiteSettings {
   const text = { type: "string" } as const;

@@ -1,8 +1,9 @@
 // Starts a server that can be asked for its memory: any of them, with memory-probe.mjs loaded into it.
 
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { readRollup } from "../measure/footprint.ts";
 import { type Arm, commands, config, type EngineName, type ServerProcess, startPinned } from "./servers.ts";
 
 const probe = "./bench/targets/memory-probe.mjs";
@@ -84,7 +85,8 @@ export async function startProbed(
     },
     async memory() {
       const { heapBytes, externalBytes } = await ask<{ heapBytes: number; externalBytes: number }>("collect");
-      return { ...readRollup(pid), heap: heapBytes, external: externalBytes };
+      const { rss, anonymous } = readRollup(pid);
+      return { rss, anonymous, heap: heapBytes, external: externalBytes };
     },
     census: () => ask<Census>("census"),
   };
@@ -92,11 +94,4 @@ export async function startProbed(
 
 function contentOf({ namespaces = {}, limits = {} }: ProbedSettings): object {
   return { ...config, namespaces, limits: { ...config.limits, ...limits } };
-}
-
-/** What the kernel says of a process's memory, in bytes. */
-export function readRollup(pid: number): Pick<Memory, "rss" | "anonymous"> {
-  const text = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
-  const bytes = (name: string) => Number(new RegExp(`^${name}: +(\\d+) kB`, "m").exec(text)?.[1]) * 1024;
-  return { rss: bytes("Rss"), anonymous: bytes("Anonymous") };
 }

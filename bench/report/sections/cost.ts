@@ -2,9 +2,9 @@
 
 import type { RoleCpu, Run, SuiteResult } from "../../suite/result.ts";
 import { arms, isInvalid, leftOut, refusalOf } from "../arms.ts";
-import { logAxis } from "../axis.ts";
+import { logarithmic } from "../axis.ts";
 import { type Bar, bars, barsLegend } from "../bars.ts";
-import { chart, legend, type Series } from "../chart.ts";
+import { chartOf, legend, type Series } from "../chart.ts";
 import { figureText, fixed, pair, paragraph, picture, type Section } from "../figure.ts";
 import { type Look, looksOf } from "../look.ts";
 import type { Markup } from "../markup.ts";
@@ -50,24 +50,15 @@ function againstBurst(runs: readonly Run[]): Markup {
     });
     return points.length === 0 ? [] : [{ name, look: looks[place] as Look, points }];
   });
-  const points = series.flatMap((one) => one.points);
+  const caption = "CPU per delivery against publications that leave together";
   return picture({
-    caption: "CPU per delivery against publications that leave together",
-    plot:
-      points.length === 0
-        ? undefined
-        : chart({
-            title: "CPU per delivery against publications that leave together",
-            x: logAxis(
-              "publications at once, to one topic",
-              points.map(({ x }) => x),
-            ),
-            y: logAxis(
-              "CPU, µs per delivery",
-              points.flatMap(({ y, low, high }) => [y, low ?? y, high ?? y]),
-            ),
-            series,
-          }),
+    caption,
+    plot: chartOf({
+      title: caption,
+      x: logarithmic("publications at once, to one topic"),
+      y: logarithmic("CPU, µs per delivery"),
+      series,
+    }),
     legend: legend(series),
     data: {
       head: ["target", "at once", "µs per delivery"],

@@ -2,8 +2,8 @@
 
 import type { Run, Scenario, SuiteResult } from "../../suite/result.ts";
 import { arms, type Condition, conditionsOf, isSoundFor, leftOut, refusalOf } from "../arms.ts";
-import { logAxis } from "../axis.ts";
-import { chart, legend, type Series } from "../chart.ts";
+import { logarithmic } from "../axis.ts";
+import { chartOf, legend, type Series } from "../chart.ts";
 import { fixed, pair, paragraph, picture, type Section } from "../figure.ts";
 import { type Look, looksOf } from "../look.ts";
 import type { Child } from "../markup.ts";
@@ -56,24 +56,14 @@ function spectrum({ name, runs }: Condition): Child {
     const one = seriesOf(arm, looks[place] as Look, sound);
     return one.points.length === 0 ? [] : [one];
   });
-  const points = series.flatMap((one) => one.points);
   return picture({
     caption: `${name}: latency from the intended time`,
-    plot:
-      points.length === 0
-        ? undefined
-        : chart({
-            title: `Percentiles of latency, ${name}`,
-            x: logAxis(
-              "one delivery in … is slower (p50, p90, p99, p99.9)",
-              points.map(({ x }) => x),
-            ),
-            y: logAxis(
-              "latency, ms",
-              points.map(({ y }) => y),
-            ),
-            series,
-          }),
+    plot: chartOf({
+      title: `Percentiles of latency, ${name}`,
+      x: logarithmic("one delivery in … is slower (p50, p90, p99, p99.9)"),
+      y: logarithmic("latency, ms"),
+      series,
+    }),
     legend: legend(series),
     data: { head: tableHead, rows: all.map(({ arm, own, sound }) => row(arm, own, sound)) },
     refusals: leftOut(runs, true),

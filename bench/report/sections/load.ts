@@ -2,8 +2,8 @@
 
 import type { Run, SuiteResult } from "../../suite/result.ts";
 import { arms, byLoad, type Condition, conditionsOf, isInvalid, leftOut } from "../arms.ts";
-import { linearAxis, logAxis, shortNumber } from "../axis.ts";
-import { chart, legend, type PlotPoint, type Series } from "../chart.ts";
+import { linear, logarithmic, shortNumber } from "../axis.ts";
+import { chartOf, legend, type Series } from "../chart.ts";
 import { fixed, pair, paragraph, picture, type Section } from "../figure.ts";
 import { type Look, looksOf, partLooks } from "../look.ts";
 import type { Markup } from "../markup.ts";
@@ -85,23 +85,16 @@ function workloadPictures({ name, runs }: Condition): Markup {
     const knee = kneeOf(curve);
     return knee === undefined ? [] : [{ x: knee, look }];
   });
-  const all = series.flatMap(({ points }) => points);
   const main = picture({
     caption: `${name}: p99 of every delivery against offered load; vertical lines are the knees`,
-    plot:
-      all.length === 0
-        ? undefined
-        : chart({
-            title: `p99 latency against offered load, ${name}`,
-            x: logAxis(
-              "offered deliveries per second",
-              all.map(({ x }) => x),
-            ),
-            y: logAxis("latency p99, ms", all.flatMap(spreadOf)),
-            series,
-            notes,
-            bounds: [{ y: 50, text: "50 ms" }],
-          }),
+    plot: chartOf({
+      title: `p99 latency against offered load, ${name}`,
+      x: logarithmic("offered deliveries per second"),
+      y: logarithmic("latency p99, ms"),
+      series,
+      notes,
+      bounds: [{ y: 50, text: "50 ms" }],
+    }),
     legend: legend(able.map(({ arm, curve, look }) => ({ name: withKnee(arm, curve), look }))),
     data: { head: pointHead, rows: drawn.flatMap(({ arm, curve }) => pointRows(arm, curve)) },
     refusals: leftOut(runs.filter(isClimbing), false),
@@ -117,8 +110,6 @@ function withKnee(arm: string, curve: readonly LoadPoint[]): string {
   const knee = kneeOf(curve);
   return knee === undefined ? arm : `${arm}, knee at ${shortNumber(knee)}/s`;
 }
-
-const spreadOf = ({ y, low, high }: PlotPoint): number[] => [y, low ?? y, high ?? y];
 
 function seriesOf(
   name: string,
@@ -139,18 +130,13 @@ function seriesOf(
 function percentilesOf(arm: string, workload: string, curve: readonly LoadPoint[]): Markup {
   const looks = partLooks(shown.length);
   const series = shown.map(({ name, of }, place) => seriesOf(name, looks[place] as Look, curve, of));
-  const points = series.flatMap((one) => one.points);
   const knee = kneeOf(curve);
   return picture({
     caption: `${arm}: p50, p99, p99.9 and last receiver`,
-    plot: chart({
+    plot: chartOf({
       title: `Latency of ${arm} against offered load, ${workload}`,
-      x: linearAxis(
-        "offered deliveries per second",
-        points.map(({ x }) => x),
-        4,
-      ),
-      y: logAxis("latency, ms", points.flatMap(spreadOf)),
+      x: linear("offered deliveries per second", 4),
+      y: logarithmic("latency, ms"),
       series,
       notes: knee === undefined ? [] : [{ x: knee, text: `knee ${shortNumber(knee)}` }],
     }),

@@ -3,8 +3,8 @@
 import { median } from "../../measure/stats.ts";
 import type { Run, SuiteResult } from "../../suite/result.ts";
 import { arms, isInvalid, leftOut } from "../arms.ts";
-import { linearAxis } from "../axis.ts";
-import { chart, legend, type PlotPoint, type Series } from "../chart.ts";
+import { linear } from "../axis.ts";
+import { chartOf, legend, type PlotPoint, type Series } from "../chart.ts";
 import { figureText, fixed, pair, paragraph, picture, type Section, tableFigure } from "../figure.ts";
 import { type Look, looksOf } from "../look.ts";
 import { figureOf, metrics } from "../metrics.ts";
@@ -18,7 +18,6 @@ export function memorySection(suite: SuiteResult): Section | undefined {
     const points = pointsOf(own.filter((run) => !isInvalid(run)));
     return points.length === 0 ? [] : [{ name, look: looks[place] as Look, points }];
   });
-  const points = series.flatMap((one) => one.points);
   return {
     id: "memory",
     title: "What does an idle connection cost in memory?",
@@ -30,22 +29,12 @@ export function memorySection(suite: SuiteResult): Section | undefined {
       pair(
         picture({
           caption: "Resident memory against idle connections",
-          plot:
-            points.length === 0
-              ? undefined
-              : chart({
-                  title: "Resident memory against idle connections",
-                  x: linearAxis(
-                    "connections",
-                    points.map(({ x }) => x),
-                    4,
-                  ),
-                  y: linearAxis(
-                    "resident memory, MB",
-                    points.map(({ y, high }) => high ?? y),
-                  ),
-                  series,
-                }),
+          plot: chartOf({
+            title: "Resident memory against idle connections",
+            x: linear("connections", 4),
+            y: linear("resident memory, MB"),
+            series,
+          }),
           legend: legend(series),
           data: {
             head: ["target", "connections", "resident MB"],

@@ -2,8 +2,8 @@
 
 import { decode } from "../../measure/histogram.ts";
 import { median } from "../../measure/stats.ts";
-import { linearAxis, logAxis } from "../axis.ts";
-import { chart, legend, type Series } from "../chart.ts";
+import { linear, logarithmic } from "../axis.ts";
+import { chartOf, legend, type Series } from "../chart.ts";
 import { fixed, pair, paragraph, picture, type Section, type Table } from "../figure.ts";
 import { forest } from "../forest.ts";
 import type { OlderClaim, OlderResult } from "../load.ts";
@@ -140,20 +140,12 @@ function ladders(results: readonly Older[]): Child {
     }));
     return { name, look: looks[place] as Look, points };
   });
-  const points = series.flatMap((one) => one.points);
   return picture({
     caption: "Resident memory against idle connections",
-    plot: chart({
+    plot: chartOf({
       title: "Resident memory against idle connections",
-      x: linearAxis(
-        "connections",
-        points.map(({ x }) => x),
-        4,
-      ),
-      y: linearAxis(
-        "resident memory, MB",
-        points.map(({ y }) => y),
-      ),
+      x: linear("connections", 4),
+      y: linear("resident memory, MB"),
       series,
     }),
     legend: legend(series),
@@ -186,19 +178,12 @@ function nodes(results: readonly Older[]): Child {
     }));
     return { name, look: looks[place] as Look, points };
   });
-  const points = series.flatMap((one) => one.points);
   return picture({
     caption: "Latency to the other node, and on one node in memory, from sending",
-    plot: chart({
+    plot: chartOf({
       title: "Percentiles of latency between nodes",
-      x: logAxis(
-        "one delivery in … is slower",
-        points.map(({ x }) => x),
-      ),
-      y: logAxis(
-        "latency, ms",
-        points.map(({ y }) => y),
-      ),
+      x: logarithmic("one delivery in … is slower"),
+      y: logarithmic("latency, ms"),
       series,
     }),
     legend: legend(series),

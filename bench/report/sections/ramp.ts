@@ -2,16 +2,12 @@
 
 import { fitLine } from "../../measure/stats.ts";
 import type { Run, SuiteResult } from "../../suite/result.ts";
-import { arms, isSoundFor, leftOut } from "../arms.ts";
-import { linearAxis } from "../axis.ts";
-import { chart, legend, type Series } from "../chart.ts";
+import { arms, audience, isSoundFor, leftOut } from "../arms.ts";
+import { linear } from "../axis.ts";
+import { chartOf, legend, type Series } from "../chart.ts";
 import { fixed, pair, paragraph, picture, type Section } from "../figure.ts";
 import { type Look, looksOf } from "../look.ts";
 import { pool, pooledText } from "../pooled.ts";
-
-/** How many have a publication at once. */
-const audience = (run: Run) =>
-  Math.round(run.offered.deliveriesPerSecond / run.offered.publicationsPerSecond);
 
 export function rampSection(suite: SuiteResult): Section | undefined {
   const runs = suite.runs.filter((run) => run.scenario === "ramp");
@@ -20,7 +16,6 @@ export function rampSection(suite: SuiteResult): Section | undefined {
   const looks = looksOf(all.map(([, own]) => own[0]?.target.name ?? ""));
   const lines = all.map(([arm, own], place) => lineOf(arm, looks[place] as Look, own));
   const series = lines.flatMap(({ drawn }) => (drawn.points.length === 0 ? [] : [drawn]));
-  const points = series.flatMap((one) => one.points);
   return {
     id: "ramp",
     title: "How long until the last subscriber has a publication?",
@@ -32,22 +27,12 @@ export function rampSection(suite: SuiteResult): Section | undefined {
       pair(
         picture({
           caption: "Last receiver, p50, against subscribers of the topic",
-          plot:
-            points.length === 0
-              ? undefined
-              : chart({
-                  title: "Time until the last subscriber has a publication, against subscribers",
-                  x: linearAxis(
-                    "subscribers of the topic",
-                    points.map(({ x }) => x),
-                    4,
-                  ),
-                  y: linearAxis(
-                    "last receiver p50, ms",
-                    points.map(({ y, high }) => high ?? y),
-                  ),
-                  series,
-                }),
+          plot: chartOf({
+            title: "Time until the last subscriber has a publication, against subscribers",
+            x: linear("subscribers of the topic", 4),
+            y: linear("last receiver p50, ms"),
+            series,
+          }),
           legend: legend(series),
           data: { head, rows: lines.flatMap(({ rows }) => rows) },
           refusals: leftOut(runs, true),

@@ -2,10 +2,10 @@
 
 import { median } from "../../measure/stats.ts";
 import type { Run, SuiteResult } from "../../suite/result.ts";
-import { arms, type Condition, conditionsOf, isInvalid, isSoundFor, leftOut } from "../arms.ts";
-import { linearAxis, logAxis } from "../axis.ts";
+import { arms, audience, type Condition, conditionsOf, isInvalid, isSoundFor, leftOut } from "../arms.ts";
+import { linear, logarithmic } from "../axis.ts";
 import { bars, barsLegend } from "../bars.ts";
-import { chart, legend, type Series } from "../chart.ts";
+import { chartOf, legend, type Series } from "../chart.ts";
 import { figureText, fixed, pair, paragraph, picture, type Section, type Table } from "../figure.ts";
 import { looksOf } from "../look.ts";
 import { type Child, element, type Markup } from "../markup.ts";
@@ -121,9 +121,6 @@ function comparable(runs: readonly Run[]): readonly Run[] {
   return hasOne ? withRedis : runs;
 }
 
-const audience = (run: Run) =>
-  Math.round(run.offered.deliveriesPerSecond / run.offered.publicationsPerSecond);
-
 /** The median over rounds of each number of nodes and subscribers. */
 export function observe(runs: readonly Run[], quantity: Pick<Quantity, "isLatency" | "of">): Observation[] {
   const sound = runs.filter((run) => isSoundFor(run, quantity.isLatency));
@@ -154,26 +151,15 @@ function tried(name: string, runs: readonly Run[], quantity: Quantity): Markup {
     const line = counts.map((nodes) => ({ x: nodes, y: predict(model, { nodes, subscribers }) }));
     return [measured, { name: `${subscribers} subscribers, model`, look, points: line, draw: "line" }];
   });
-  const all = series.flatMap(({ points }) => points);
   const caption = `${name}: ${quantity.caption}, measured (marks) and model (lines)`;
   return picture({
     caption,
-    plot:
-      all.length === 0
-        ? undefined
-        : chart({
-            title: caption,
-            x: linearAxis(
-              "nodes",
-              all.map(({ x }) => x),
-              most,
-            ),
-            y: linearAxis(
-              `${quantity.caption}, ${quantity.unit}`,
-              all.map(({ y }) => y),
-            ),
-            series,
-          }),
+    plot: chartOf({
+      title: caption,
+      x: linear("nodes", most),
+      y: linear(`${quantity.caption}, ${quantity.unit}`),
+      series,
+    }),
     legend: legend(series.filter(({ draw }) => draw === "marks")),
     data: errorTable(model, observations, quantity.digits),
     refusals: leftOut(runs, quantity.isLatency),
@@ -239,22 +225,15 @@ function projection(name: string, runs: readonly Run[]): Child {
       draw: "line",
     }),
   );
-  const points = series.flatMap((one) => one.points);
   const caption = `${name}: a model, not a measurement: deliveries per second if every node had a core of its own`;
   return [
     pair(
       picture({
         caption,
-        plot: chart({
+        plot: chartOf({
           title: caption,
-          x: logAxis(
-            "nodes",
-            points.map(({ x }) => x),
-          ),
-          y: logAxis(
-            "deliveries per second (model)",
-            points.map(({ y }) => y),
-          ),
+          x: logarithmic("nodes"),
+          y: logarithmic("deliveries per second (model)"),
           series,
         }),
         legend: legend(series),

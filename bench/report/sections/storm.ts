@@ -2,8 +2,8 @@
 
 import type { Run, Scenario, SuiteResult, Timeline } from "../../suite/result.ts";
 import { arms, type Condition, conditionsOf, isInvalid, leftOut, refusalOf } from "../arms.ts";
-import { type Axis, linearAxis, logAxis } from "../axis.ts";
-import { chart, legend, type PlotPoint, type Series } from "../chart.ts";
+import { type Axis, linear, linearAxis, logarithmic } from "../axis.ts";
+import { chartOf, legend, type PlotPoint, type Series } from "../chart.ts";
 import {
   figureText,
   fixed,
@@ -67,7 +67,13 @@ function pictures({ name, runs }: Condition, seed: number): Markup {
     worstNs > 0 ? { x: atMs / 1000, y: worstNs / 1e6 } : undefined,
   );
   const share = (caption: string, series: readonly Series[]) =>
-    overTime(`${name}: ${caption}`, `${caption}, %`, series, linearAxis(`${caption}, %`, [0, 100]), all);
+    overTime(
+      `${name}: ${caption}`,
+      `${caption}, %`,
+      series,
+      () => linearAxis(`${caption}, %`, [0, 100]),
+      all,
+    );
   return pair(
     tableFigure(`${name}: when everybody is served`, recovery(all, seed)),
     share("connections that are receiving", receiving),
@@ -78,10 +84,7 @@ function pictures({ name, runs }: Condition, seed: number): Markup {
           `${name}: largest latency of those who were never cut`,
           "largest latency, ms",
           waits,
-          logAxis(
-            "largest latency, ms",
-            waits.flatMap(({ points }) => points.map(({ y }) => y)),
-          ),
+          logarithmic("largest latency, ms"),
           all,
         ),
     leftOut(runs, false).length === 0 ? undefined : refusedRuns(runs),
@@ -115,24 +118,12 @@ function overTime(
   caption: string,
   column: string,
   series: readonly Series[],
-  y: Axis,
+  y: (values: readonly number[]) => Axis,
   all: readonly Shown[],
 ): Markup {
-  const points = series.flatMap((one) => one.points);
   return picture({
     caption,
-    plot:
-      points.length === 0
-        ? undefined
-        : chart({
-            title: caption,
-            x: linearAxis(
-              "seconds since it began",
-              points.map(({ x }) => x),
-            ),
-            y,
-            series,
-          }),
+    plot: chartOf({ title: caption, x: linear("seconds since it began"), y, series }),
     legend: legend(series),
     data: {
       head: ["target", "round", "s", column],

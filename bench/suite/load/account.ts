@@ -1,6 +1,7 @@
 // What a group of connections received of a schedule: how late each delivery was, what is missing, double or out of order. Knows
 // no socket; times are nanoseconds of the clock that all processes share.
 
+import { Completion } from "../../measure/completion.ts";
 import { createHistogram, type Histogram } from "../../measure/histogram.ts";
 import type { Schedule, Workload } from "../workload.ts";
 import { type Sequences, sequencesOf } from "./sequences.ts";
@@ -34,7 +35,7 @@ export class Account {
   readonly #window: number;
   readonly #startNs: number;
   readonly #topics: number;
-  readonly #mayskip: boolean;
+  readonly #maySkip: boolean;
   /** Where the counters of a connection's topic begin, or -1. */
   readonly #base: Int32Array;
   /** Per connection, topic and publisher: the ordinal that comes next. */
@@ -43,7 +44,7 @@ export class Account {
   observer: ((connection: number, afterNs: number, sinceIntendedNs: number) => void) | undefined;
   /** Ordinals that were overtaken, by counter. */
   readonly #missing = new Map<number, Set<number>>();
-  #complete: (() => void) | undefined;
+  readonly #completion = new Completion();
 
   /** `numbers`: the workload's numbers of this group's connections, in the order the group counts them. */
   constructor(
@@ -58,7 +59,7 @@ export class Account {
     this.#window = window;
     this.#startNs = startNs;
     this.#topics = workload.topics;
-    this.#mayskip = workload.mode === "latest";
+    this.#maySkip = workload.mode === "latest";
     this.receivers = new Uint32Array(schedule.topic.length);
     this.lastAt = new Float64Array(schedule.topic.length);
     this.#base = new Int32Array(numbers.length * workload.topics).fill(-1);
@@ -91,7 +92,7 @@ export class Account {
       this.#time(index, sentAfterNs, at);
       this.observer?.(connection, at - this.#startNs, at - this.#startNs - this.#intendedNs(index));
     }
-    if (this.received === this.expected) this.#complete?.();
+    if (this.received === this.expected) this.#completion.reached();
   }
 
   /** A connection that comes back without recovery: what comes next is what it is told next. */
@@ -115,7 +116,7 @@ export class Account {
 
   #overtook(counter: number, next: number, ordinal: number): boolean {
     this.#next[counter] = ordinal + 1;
-    if (this.#mayskip) {
+    if (this.#maySkip) {
       this.skipped += ordinal - next;
       return true;
     }
@@ -135,7 +136,7 @@ export class Account {
       this.disordered++;
       return true;
     }
-    if (this.#mayskip) this.disordered++;
+    if (this.#maySkip) this.disordered++;
     else this.doubled++;
     return false;
   }
@@ -166,19 +167,12 @@ export class Account {
   close(): void {
     const total = this.received - this.doubled + this.lost + this.skipped;
     const missing = Math.max(0, this.expected - total);
-    if (this.#mayskip) this.skipped += missing;
+    if (this.#maySkip) this.skipped += missing;
     else this.lost += missing;
   }
 
   /** Resolves when everything expected is here, or after the grace. */
   complete(graceMs: number): Promise<void> {
-    if (this.received >= this.expected) return Promise.resolve();
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, graceMs);
-      this.#complete = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
+    return this.received >= this.expected ? Promise.resolve() : this.#completion.within(graceMs);
   }
 }

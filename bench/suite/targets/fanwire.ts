@@ -1,6 +1,6 @@
 // fanwire on either engine, in every deployment: as it ships, but for what protects it from a client as busy as a generator.
 
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { commands, config, type EngineName } from "../../targets/servers.ts";
@@ -23,8 +23,9 @@ function fanwire(engine: EngineName): Target {
     protocol: "fanwire",
     unavailable: async () => undefined,
     supports: ({ nodes, bridge }) => bridge === "redis" || nodes === 1,
-    start(deployment, placement) {
-      const file = join(mkdtempSync(join(tmpdir(), "fanwire-bench-")), "config.json");
+    async start(deployment, placement) {
+      const folder = mkdtempSync(join(tmpdir(), "fanwire-bench-"));
+      const file = join(folder, "config.json");
       writeFileSync(file, JSON.stringify(settings));
       const startNode = (redisUrl: string | undefined, core: number) =>
         startNodeProcess(
@@ -37,7 +38,11 @@ function fanwire(engine: EngineName): Target {
           core,
         );
       const versions = { ...runtime, fanwire: packageVersion("..") };
-      return startCluster({ startNode, settings, versions }, deployment, placement);
+      try {
+        return await startCluster({ startNode, settings, versions }, deployment, placement);
+      } finally {
+        rmSync(folder, { recursive: true });
+      }
     },
   };
 }

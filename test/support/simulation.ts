@@ -4,7 +4,7 @@ import type { Publication } from "../../src/bridge/bridge.ts";
 import { unpackPublication } from "../../src/bridge/envelope.ts";
 import { StoreKeys } from "../../src/bridge/store-keys.ts";
 import type { Person } from "./simulated-clients.ts";
-import { leaseMs, prefix, presenceGraceMs, simulatedTopics } from "./simulated-node.ts";
+import { leaseMs, prefix, presenceGraceMs, type SimulatedNode, simulatedTopics } from "./simulated-node.ts";
 import { SimulatedWorld } from "./simulated-world.ts";
 
 export interface SimulationResult {
@@ -103,6 +103,7 @@ async function broken(world: SimulatedWorld): Promise<string[]> {
     ...everybodyBroken(world),
     ...(await promptnessBroken(world)),
     ...(await overtakenBroken(world)),
+    ...(await lateBroken(world)),
     ...everybodyBroken(world),
   ];
   const { ledger, publishers } = world;
@@ -262,6 +263,28 @@ async function presenceBroken(world: SimulatedWorld): Promise<string[]> {
     if (there !== expected) complaints.push(`${topic} has ${there}, a node says, and not ${expected}`);
   }
   return complaints;
+}
+
+/**
+ * That somebody came is still in a connection that their node gave up, and arrives once they have gone again. Nothing but the fence
+ * keeps it out: nobody of the node is in the topic, so what Redis has there looks as it did before they came.
+ */
+async function lateBroken(world: SimulatedWorld): Promise<string[]> {
+  const [node, other] = world.nodes as [SimulatedNode, SimulatedNode];
+  for (const person of world.people) person.moveTo(other);
+  await world.time.advance(500);
+  const held = node.process.connections;
+  for (const connection of held) connection.stall();
+  const visitor = world.people.find((person) => person.topics.includes(simulatedTopics.streams[1]))!;
+  visitor.moveTo(node);
+  await world.time.advance(100);
+  for (const connection of held) connection.close();
+  visitor.moveTo(other);
+  // The node connects anew, and tells that nobody is there.
+  await world.time.advance(2000);
+  for (const connection of held) connection.resume();
+  await world.time.advance(200);
+  return presenceBroken(world);
 }
 
 function inOrder(lines: readonly string[]): string {

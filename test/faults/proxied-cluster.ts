@@ -21,6 +21,8 @@ export class ProxiedCluster {
   readonly ids: readonly number[] = engines.map((_, index) => index + 1);
   readonly #links: readonly TcpProxy[];
   readonly #nodes: ServerProcess[];
+  /** Ends all of it, the proxy first. */
+  readonly #stack: AsyncDisposableStack;
   /** What was said by nodes that are gone. */
   readonly #said: string[] = [];
 
@@ -29,21 +31,32 @@ export class ProxiedCluster {
     links: readonly TcpProxy[],
     nodes: ServerProcess[],
     haproxy: Haproxy,
+    stack: AsyncDisposableStack,
   ) {
     this.redis = redis;
     this.#links = links;
     this.#nodes = nodes;
     this.haproxy = haproxy;
+    this.#stack = stack;
   }
 
-  static async start(directives: readonly string[] = []): Promise<ProxiedCluster> {
-    const redis = await RedisServer.start({ directives });
-    const links = await Promise.all(engines.map(() => TcpProxy.to(redis.port)));
-    const nodes = await Promise.all(links.map((link, index) => startNode(link, index + 1, 0)));
-    const haproxy = await Haproxy.start(nodes.map(({ port }) => port));
-    const cluster = new ProxiedCluster(redis, links, nodes, haproxy);
-    await cluster.isReady();
-    return cluster;
+  /** Leaves nothing behind where it fails. `start` is for tests of that. */
+  static async start(directives: readonly string[] = [], start = startNode): Promise<ProxiedCluster> {
+    await using stack = new AsyncDisposableStack();
+    const redis = stack.use(await RedisServer.start({ directives }));
+    const links: TcpProxy[] = [];
+    for (const _ of engines) links.push(stack.use(await TcpProxy.to(redis.port)));
+    const nodes: ServerProcess[] = [];
+    stack.defer(async () => void (await Promise.all(nodes.map((node) => node.kill()))));
+    const starts = links.map((link, index) => start(link, index + 1, 0));
+    // Where one cannot start, the others may still be about to.
+    for (const outcome of await Promise.allSettled(starts)) {
+      if (outcome.status === "fulfilled") nodes.push(outcome.value);
+    }
+    await Promise.all(starts);
+    const haproxy = stack.use(await Haproxy.start(nodes.map(({ port }) => port)));
+    for (const index of engines.keys()) await haproxy.sees(index + 1, "UP");
+    return new ProxiedCluster(redis, links, nodes, haproxy, stack.move());
   }
 
   portFor(): number {
@@ -94,11 +107,8 @@ export class ProxiedCluster {
     return this.#lines.filter((line) => !line.startsWith("{") || /"(fault|error)"/.test(line));
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.haproxy.end();
-    await Promise.all(this.#nodes.map((node) => node.kill()));
-    await this.redis.end();
-    await Promise.all(this.#links.map((link) => link[Symbol.asyncDispose]()));
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#stack.disposeAsync();
   }
 
   get #lines(): readonly string[] {
@@ -106,7 +116,7 @@ export class ProxiedCluster {
   }
 }
 
-function startNode(link: TcpProxy, id: number, port: number): Promise<ServerProcess> {
+export function startNode(link: TcpProxy, id: number, port: number): Promise<ServerProcess> {
   const options = {
     nodeId: `n${id}`,
     jwtSecret: secret,

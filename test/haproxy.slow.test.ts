@@ -136,6 +136,32 @@ describe("a connection's node", () => {
     expect(moved.length).toBeWithin(12, 50);
   });
 
+  test("is another one where it takes a handshake and says nothing, long before three checks have failed", async () => {
+    await using fourth = await startServer("bun", { jwtSecret: secret, nodeId: "n4" });
+    await using four = await Haproxy.start([...nodes.map(({ port }) => port), fourth.port], {
+      balancePercent: 0,
+    });
+    for (const id of range(4)) await four.sees(id, "UP");
+    const come = async (room: number) => {
+      const options = { path: `/ws?room=${room}`, headers: bearer("ann"), deadlineMs: 20_000 };
+      const client = await connect(four.port, options);
+      const { nodeId } = await client.nextJson<{ nodeId: string }>();
+      client.destroy();
+      return nodeId;
+    };
+    let room = 1;
+    while ((await come(room)) !== "n4") room += 1;
+    const quiet = await Peer.connect(haproxy.port, { token: tokenFor("ben") });
+    fourth.signal("SIGSTOP");
+    const startMs = performance.now();
+    expect(await come(room)).not.toBe("n4");
+    // Checks have two seconds each.
+    expect(performance.now() - startMs).toBeLessThan(5000);
+    // Sockets that are open may say nothing for longer.
+    expect(performance.now() - startMs).toBeGreaterThan(2900);
+    expect(await quiet.request({ type: "ping" })).toMatchObject({ type: "pong" });
+  }, 30_000);
+
   test("takes no more than half as much again as its share, however large a room is", async () => {
     await using bounded = await start({});
     const peers: Peer[] = [];

@@ -69,6 +69,14 @@ describe("the page", () => {
     expect(ids.length).toBe(new Set(ids).size);
   });
 
+  test("explains hollow marks, and lists steps that failed", () => {
+    expect(html).toContain("a hollow mark in a plot");
+    const reason = "Centrifugo ended with 1 before it listened";
+    const failure = { target: "centrifugo", scenario: "kill", step: "kill", round: 2, reason } as const;
+    expect(html).not.toContain(reason);
+    expect(pageOf({ ...suite, failures: [failure] })).toContain(`centrifugo, kill, round 2: ${reason}`);
+  });
+
   test("has the data of every plot as a table beneath it", () => {
     const figures = html.match(/<figure.*?<\/figure>/gs)!;
     expect(figures.filter((text) => text.includes('class="plot"') && !text.includes("<table>"))).toEqual([]);
@@ -127,7 +135,7 @@ describe("where flags forbid it", () => {
     expect(cells("CPU").filter((text) => text.startsWith("invalid"))).toEqual([]);
   });
 
-  test("neither a smoke run nor four rounds meet a goal", () => {
+  test("neither a smoke run nor two rounds meet a goal, and four say that they are four", () => {
     const verdicts = (result: SuiteResult) =>
       new Set(
         markdownPart(result)
@@ -137,7 +145,8 @@ describe("where flags forbid it", () => {
     const settings = { scenarios: ["cpu"] as const };
     expect(verdicts(syntheticSuite({ ...settings, rounds: 6 }))).toContain("met");
     const refused = new Set(["refused: invalid, or too few rounds"]);
-    expect(verdicts(syntheticSuite({ ...settings, rounds: 4 }))).toEqual(refused);
+    expect(verdicts(syntheticSuite({ ...settings, rounds: 4 }))).toContain("met, in all 4 rounds");
+    expect(verdicts(syntheticSuite({ ...settings, rounds: 2 }))).toEqual(refused);
     expect(verdicts(syntheticSuite({ ...settings, rounds: 6, plan: "smoke" }))).toEqual(refused);
   });
 });
@@ -155,7 +164,7 @@ describe("a round in which something failed", () => {
       .filter(({ what }) => what.startsWith(start))
       .map(({ verdict }) => verdict);
 
-  test("is no round that does not count: who never came back has no figure, and meets no goal", () => {
+  test("is no round that does not count: who never came back has no figure, and misses the goal", () => {
     const result = broken("fanwire-bun", (run) => {
       if (run.timeline === undefined) return run;
       const receivingMs = { half: 100, most: null, all: null };
@@ -163,7 +172,7 @@ describe("a round in which something failed", () => {
     });
     const start = "fanwire-bun / centrifugo: storm";
     expect(verdictsOf(suite, start)).toEqual(["met"]);
-    expect(verdictsOf(result, start)).toEqual(["refused"]);
+    expect(verdictsOf(result, start)).toEqual(["missed"]);
     expect(markdownPart(result).headline.flat()).toContain("never in 1 of 6 rounds");
     expect(pageOf(result)).toContain("never in 1 of 6 rounds");
   });
@@ -184,7 +193,7 @@ describe("a round in which something failed", () => {
     );
     const start = "fanwire-bun / guide: capacity";
     expect(verdictsOf(suite, start)).toHaveLength(1);
-    expect(verdictsOf(result, start)).toEqual(["refused"]);
+    expect(verdictsOf(result, start)).toEqual(["missed"]);
   });
 });
 

@@ -178,26 +178,27 @@ describe("the search for capacity", () => {
     }
   }
 
-  test("finds what is there, from below to within eight percent, in few steps", () => {
+  test("finds what is there, from below to within twenty percent, in few steps", () => {
     fc.assert(
       fc.property(fc.integer({ min: 3000, max: 900_000 }), (capacity) => {
         const searched = search(capacity);
         const best = Math.max(...searched.filter(({ isGood }) => isGood).map(({ deliveries }) => deliveries));
-        expect(searched.length).toBeLessThanOrEqual(15);
+        expect(searched.length).toBeLessThanOrEqual(12);
         expect(best).toBeLessThanOrEqual(capacity);
-        expect(best).toBeGreaterThan(capacity / 1.09);
+        expect(best).toBeGreaterThan(capacity / 1.2001);
       }),
       { seed: 1 },
     );
   });
 
   test("gives up where nothing is good", () => {
-    expect(search(0).length).toBeLessThanOrEqual(15);
+    expect(search(0).length).toBeLessThanOrEqual(12);
   });
 });
 
 describe("the suite's validity", () => {
   const sound: SuiteFacts = {
+    latency: [{ percentile: 50, intendedNs: 1e6, sentNs: 1e6 }],
     wanted: 10,
     firstError: undefined,
     byProcess: [
@@ -240,6 +241,7 @@ describe("the suite's validity", () => {
     },
     "strange-publications": { strange: 1 },
     doubled: { doubled: 1 },
+    "publisher-late": { latency: [{ percentile: 99, intendedNs: 1.2e6, sentNs: 1e6 }] },
   };
 
   test("finds nothing wrong with a sound run", () => {
@@ -251,16 +253,19 @@ describe("the suite's validity", () => {
   });
 
   test.each(Object.entries(trips))("%s is flagged, and forbids a headline", (name, fault) => {
+    const isOfLatency = name === "publisher-late";
     const flags = suiteFlags({ ...sound, ...fault }, []);
     expect(flags.map((flag) => flag.name)).toEqual([name]);
-    expect(isInvalid(flags)).toBe(true);
+    expect(isInvalid(flags)).toBe(!isOfLatency);
     expect(suiteFlags({ ...sound, ...fault }, [name])).toEqual([]);
   });
 
-  test("the rules of every window hold too, and a late publisher forbids latency alone", () => {
-    const late = suiteFlags({ ...sound, latenessP99Ns: 2e5 }, []);
-    expect(late.map(({ name }) => name)).toEqual(["publisher-late"]);
-    expect(isInvalid(late)).toBe(false);
+  test("a late publisher whose lateness is a small part of the latency is none", () => {
+    const latency = [{ percentile: 50, intendedNs: 1.09e6, sentNs: 1e6 }];
+    expect(suiteFlags({ ...sound, latency, latenessP99Ns: 2e5 }, [])).toEqual([]);
+  });
+
+  test("the rules of every window hold too", () => {
     expect(isInvalid(suiteFlags({ ...sound, lost: 1 }, []))).toBe(true);
   });
 });

@@ -86,7 +86,7 @@ function conditionName(runs: readonly Run[], hasLoad: boolean): string {
   return [
     // A workload that is named after its mode or its bursts has said so.
     workload.name.includes(workload.mode) ? workload.name : `${workload.name}, ${workload.mode}`,
-    `${count(workload.connections)} connections`,
+    `${count(workload.connections)} connection${workload.connections === 1 ? "" : "s"}`,
     ...(publicationsPerBurst > 1 && !workload.name.includes("burst")
       ? [`${publicationsPerBurst} at once`]
       : []),

@@ -10,14 +10,15 @@ import { type Loaded, load, ResultError, together } from "./load.ts";
 import { page } from "./page.ts";
 
 export const reportUsage = `usage: npm run bench -- report [files] [--out file]
-  files: results of the suite and of scenarios; without any, the newest of each in bench/results
+  files: results of the suite and of scenarios; without any, of each in bench/results the one with the most
+         runs, and of equal ones the newest
   --out file   where the page goes (default: bench/results/report.html)
        npm run bench -- compare before.json after.json [--json]
   exit code: 0 nothing is worse, 1 something is, 2 they can't be compared`;
 
 const results = join(import.meta.dirname, "../results");
 
-/** Of each scenario the newest result, the suite's being one: what a report is made from if nobody says otherwise. */
+/** Of each scenario the most complete result, the suite's being one: what a report is made from if nobody says otherwise. */
 export function newestResults(folder = results): Loaded[] {
   const names = readdirSync(folder).filter((name) => name.endsWith(".json"));
   const readable = names.flatMap((name) => {

@@ -1,5 +1,6 @@
 // The headline: one row per question and condition, one column per target, and the goals with their verdicts. Page, README and terminal share it.
 
+import { worthOf } from "../measure/histogram.ts";
 import type { Claim } from "../measure/report.ts";
 import { type Interval, judge } from "../measure/stats.ts";
 import { minimumRounds } from "../measure/validity.ts";
@@ -68,8 +69,11 @@ export function headlineTable(suite: SuiteResult, targets: readonly string[]) {
 function cellOf(runs: readonly Run[], metric: Metric, seed: number): string {
   const figure = figureOf(runs, metric, seed);
   const sound = runs.filter((run) => isSoundFor(run, metric.isLatency));
-  if (!("none" in figure) || metric.percentile === undefined || sound.length === 0) {
-    return figureText(figure, metric.digits);
+  if (metric.percentile === undefined || sound.length === 0) return figureText(figure, metric.digits);
+  if (!("none" in figure)) {
+    const publications = sound.reduce((sum, run) => sum + run.publications, 0);
+    const isRough = worthOf(metric.percentile.percentile, publications) === "rough";
+    return `${isRough ? "~" : ""}${figureText(figure, metric.digits)}`;
   }
   const { which, percentile } = metric.percentile;
   const pooled = pool(sound, which).at(percentile);
@@ -114,6 +118,9 @@ const aims: readonly Aim[] = [
   { scenario: "cpu", writes: "many", opponents: ["raw-floor"], bound: 1 / 0.85 },
 ];
 
+/** Fewer have no interval. With less than `minimumRounds` of them it is as wide as they are: they agree or it is undecided. */
+const leastRounds = 3;
+
 /** Each goal with what this result says of it; none where it was not measured, or the opponent cannot do it. */
 export function goals(suite: SuiteResult): Claim[] {
   const rows = headlineRows(suite);
@@ -142,10 +149,15 @@ function goalOf(
   const both = [ours, theirs].map((name) => row.byTarget.get(name) ?? []);
   if (!both.every((runs) => isAsked(runs, row.metric))) return undefined;
   const figure = leadOf(row, ours, theirs, seed)?.ratio ?? nothing;
-  const isWeak = plan === "smoke" || figure.count < minimumRounds;
-  const verdict = isWeak ? "refused" : judge(figure, bound);
+  const rounds = roundValues(row.byTarget.get(ours) ?? [], row.metric);
+  const isWeak = plan === "smoke" || rounds.size < leastRounds;
+  const hasFailed = [...rounds.values()].includes(row.metric.better === "lower" ? Number.POSITIVE_INFINITY : 0);
+  const verdict = isWeak ? "refused" : hasFailed ? "missed" : judged(figure, bound);
   return { what: `${ours} / ${theirs}: ${rowName(row)}`, figure, digits: 3, bound, verdict };
 }
+
+const judged = (figure: Interval, bound: number) =>
+  figure.count < leastRounds ? "refused" : judge(figure, bound);
 
 /** Whether sound runs have the figure at all: a percentile needs publications beyond it. Where all are invalid it was asked and is refused. */
 function isAsked(runs: readonly Run[], metric: Metric): boolean {
@@ -157,5 +169,11 @@ function isAsked(runs: readonly Run[], metric: Metric): boolean {
 export const goalCells = ({ figure, bound, verdict }: Claim): string[] => [
   figure.count === 0 ? "–" : intervalText(figure, 2),
   `≤ ${Number(bound.toFixed(2))}`,
-  verdict === "refused" ? "refused: invalid, or too few rounds" : verdict,
+  verdictText(verdict, figure.count),
 ];
+
+function verdictText(verdict: Claim["verdict"], count: number): string {
+  if (verdict === "refused") return "refused: invalid, or too few rounds";
+  if (count === 0) return `${verdict}: it failed in a round`;
+  return count < minimumRounds && verdict !== "undecided" ? `${verdict}, in all ${count} rounds` : verdict;
+}

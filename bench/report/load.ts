@@ -111,6 +111,7 @@ export function together(suites: readonly SuiteResult[]): SuiteResult | undefine
     rounds += 1 + Math.max(-1, ...suite.runs.map(({ round }) => round));
     return suite.runs.map((run) => ({ ...run, round: run.round + from }));
   });
+  const failures = suites.flatMap((suite) => suite.failures ?? []);
   const unavailable = Object.assign({}, ...suites.map((suite) => suite.unavailable));
-  return { ...first, endedAt: suites.at(-1)?.endedAt ?? first.endedAt, unavailable, runs };
+  return { ...first, endedAt: suites.at(-1)?.endedAt ?? first.endedAt, unavailable, failures, runs };
 }

@@ -56,6 +56,9 @@ function percentilesOf(run: Run, which: keyof RunHistograms): readonly number[] 
 export const cpuPerDelivery = ({ cpuNs: { node, redis, haproxy }, deliveries }: Run): number =>
   (node + redis + haproxy) / deliveries / 1000;
 
+/** An upper bound of the publications per write. Results from before it was counted have frames instead. */
+export const messagesPerChunk = (run: Run): number => run.messagesPerChunk ?? run.framesPerChunk;
+
 /** Milliseconds; undefined where too few publications lie beyond the percentile. */
 export function percentileMs(
   run: Run,

@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Claim } from "../measure/report.ts";
-import type { Run, SuiteResult } from "../suite/result.ts";
+import type { FailedStep, Run, SuiteResult } from "../suite/result.ts";
 import { arms, flagLines, isInvalid } from "./arms.ts";
 import { patterns } from "./bars.ts";
 import { paragraph, type Section, type Table, tableFigure } from "./figure.ts";
@@ -106,7 +106,9 @@ function summary(suite: SuiteResult): Section {
     title: "What came out?",
     body: [
       paragraph(
-        "Medians over rounds with 95 % bootstrap intervals. “–”: not measured, or the target cannot do it.",
+        "Medians over rounds with 95 % bootstrap intervals. “–”: not measured, or the target cannot do it. ",
+        "A figure of fewer than three rounds has no interval, but their number (n). “~”, and a hollow mark in a plot: fewer than a hundred ",
+        "publications lie beyond that percentile; where fewer than ten do, it is left out.",
       ),
       tableFigure("Each target under the same conditions", headlineTable(suite, targets)),
       tableFigure(
@@ -122,7 +124,7 @@ const goalTable = (all: readonly Claim[]): Table => ({
   rows: all.map((goal) => [goal.what, ...goalCells(goal)]),
 });
 
-function trust({ runs, unavailable, plan }: SuiteResult): Section {
+function trust({ runs, unavailable, plan, failures = [], broken }: SuiteResult): Section {
   const lines = flagLines(runs);
   const missing = Object.entries(unavailable);
   return {
@@ -136,6 +138,9 @@ function trust({ runs, unavailable, plan }: SuiteResult): Section {
             {},
             lines.map((text) => element("li", {}, text)),
           ),
+      broken === undefined ? undefined : paragraph(`The run ended before its plan did: ${broken}`),
+      failures.length === 0 ? undefined : paragraph("Ended with an error instead of a measurement:"),
+      element("ul", {}, failures.map(failureLine)),
       missing.length === 0 ? undefined : paragraph("Could not run here:"),
       element(
         "ul",
@@ -149,6 +154,9 @@ function trust({ runs, unavailable, plan }: SuiteResult): Section {
     ],
   };
 }
+
+const failureLine = ({ target, step, round, reason }: FailedStep): Child =>
+  element("li", {}, `${target}, ${step}, round ${round}: ${reason}`);
 
 function settingsOf({ runs }: SuiteResult): Section {
   const all = [...arms(runs)].flatMap(([arm, own]) => {

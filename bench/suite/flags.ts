@@ -15,10 +15,21 @@ export interface SuiteFacts extends WindowFacts {
   readonly strange: number;
   /** Deliveries that came twice; also among `disordered` of the window's facts. */
   readonly doubled: number;
+  /** Latency, nanoseconds, from the intended time and from the real sending, at p50 and at p99. */
+  readonly latency: readonly {
+    readonly percentile: number;
+    readonly intendedNs: number;
+    readonly sentNs: number;
+  }[];
 }
+
+/** So much of a latency may be the generator's own lateness. */
+const publisherShare = 0.1;
 
 interface Rule {
   readonly name: string;
+  /** Default: everything. */
+  readonly refuses?: RunFlag["refuses"];
   readonly check: (facts: SuiteFacts) => string | undefined;
 }
 
@@ -48,17 +59,33 @@ const rules: readonly Rule[] = [
     name: "doubled",
     check: (f) => (f.doubled > 0 ? `${f.doubled} deliveries came twice` : undefined),
   },
+  {
+    // Instead of the windows' rule of that name, which asks how late the publisher was and not what that did to the figures:
+    // where a delivery takes a millisecond, a twentieth of one at p99 of the lateness would refuse every run.
+    name: "publisher-late",
+    refuses: "latency",
+    check: ({ latency }) => {
+      const late = latency.find(({ intendedNs, sentNs }) => intendedNs > (1 + publisherShare) * sentNs);
+      if (late === undefined) return undefined;
+      const [intended, sent] = [late.intendedNs, late.sentNs].map((ns) => `${(ns / 1000).toFixed(1)} µs`);
+      return `p${late.percentile} is ${intended} from the intended time, ${sent} from the sending`;
+    },
+  },
 ];
 
 export const suiteRuleNames: readonly string[] = rules.map(({ name }) => name);
 
 /** `exempt`: rules that a scenario suspends because they are what it measures. */
 export function suiteFlags(facts: SuiteFacts, exempt: readonly string[]): RunFlag[] {
-  const own = rules.flatMap(({ name, check }) => {
+  const own = rules.flatMap(({ name, refuses = "everything", check }) => {
     const detail = exempt.includes(name) ? undefined : check(facts);
-    return detail === undefined ? [] : [{ name, detail, refuses: "everything" as const }];
+    return detail === undefined ? [] : [{ name, detail, refuses }];
   });
-  const shared = flagsOf(facts, exempt).map(({ name, detail, refuses }) => ({ name, detail, refuses }));
+  const shared = flagsOf(facts, [...exempt, ...suiteRuleNames]).map(({ name, detail, refuses }) => ({
+    name,
+    detail,
+    refuses,
+  }));
   return [...own, ...shared];
 }
 

@@ -8,7 +8,7 @@ import { goals } from "../report/headline.ts";
 import { UsageError } from "../settings.ts";
 import { build, cores } from "../targets/servers.ts";
 import { type Plan, planOf } from "./plans.ts";
-import type { Run, SuiteResult } from "./result.ts";
+import type { FailedStep, Run, SuiteResult } from "./result.ts";
 import { runPlan } from "./runner.ts";
 import { parseSuiteSettings, type SuiteSettings } from "./settings.ts";
 import { summaryOf } from "./summary.ts";
@@ -30,7 +30,10 @@ function chosenPlan({ plan: name, scenarios, rounds }: SuiteSettings): Plan {
   }
   const isWanted = (one: { scenario: string; name: string }) =>
     scenarios.length === 0 || scenarios.includes(one.scenario) || scenarios.includes(one.name);
-  return { rounds: rounds ?? plan.rounds, steps: plan.steps.filter(isWanted) };
+  const steps = plan.steps.filter(isWanted);
+  if (rounds === undefined) return { ...plan, steps };
+  // Who says how often means every step, also those that the plan has less often than others.
+  return { ...plan, rounds, steps: steps.map((step) => ({ ...step, rounds })) };
 }
 
 async function chosenTargets({ targets: names, plan }: SuiteSettings) {
@@ -68,9 +71,12 @@ export async function runSuite(args: readonly string[]): Promise<number> {
   const { cpu, kernel } = machine;
   say(`${settings.plan}, seed ${settings.seed}, commit ${machine.commit.slice(0, 12)}, ${cpu}, ${kernel}`);
   const runs: Run[] = [];
+  const failures: FailedStep[] = [];
+  const failed = (failure: FailedStep) => void failures.push(failure);
   let broken: string | undefined;
   try {
-    for await (const run of runPlan({ plan, targets: available, seed: settings.seed, say })) runs.push(run);
+    const { seed } = settings;
+    for await (const run of runPlan({ plan, targets: available, seed, say, failed })) runs.push(run);
   } catch (fault) {
     // Hours of measuring are not thrown away because a server did not start.
     broken = fault instanceof Error ? (fault.stack ?? fault.message) : String(fault);
@@ -79,6 +85,7 @@ export async function runSuite(args: readonly string[]): Promise<number> {
   const result: SuiteResult = {
     ...{ schema: 2, kind: "suite", startedAt: startedAt.toISOString(), endedAt: new Date().toISOString() },
     ...{ command: args, seed: settings.seed, plan: settings.plan, machine, unavailable, runs },
+    ...(failures.length > 0 && { failures }),
     ...(broken !== undefined && { broken }),
   };
   const file = settings.out ?? defaultFile(settings, startedAt);
@@ -88,7 +95,10 @@ export async function runSuite(args: readonly string[]): Promise<number> {
   if (settings.json) console.log(JSON.stringify(result));
   else say(`\n${summaryOf(result, claims)}`);
   say(`\nwritten to ${file}`);
-  if (broken !== undefined) return brokenExitCode;
+  for (const { target, step, round, reason } of failures) {
+    console.error(`FAILED: ${target}, ${step}, round ${round + 1}: ${reason}`);
+  }
+  if (broken !== undefined || failures.length > 0) return brokenExitCode;
   return settings.plan === "smoke" ? 0 : exitCode(claims, settings.plan === "quick");
 }
 

@@ -18,6 +18,7 @@ export interface Bench {
   readonly generator: Generator;
   readonly round: number;
   readonly seed: number;
+  readonly idleMs: number;
 }
 
 /** A workload whose connections are open. */
@@ -43,7 +44,6 @@ export interface MeasureSettings {
   readonly salt?: number;
 }
 
-const idleMs = 500;
 const graceMs = 3000;
 
 /** Where everybody connects, where that is not everywhere in turn. */
@@ -54,7 +54,7 @@ export interface Ports {
 
 /** Opens a workload's connections, closing those of the one before. */
 export async function gather(
-  { target, running, generator }: Bench,
+  { target, running, generator, idleMs }: Bench,
   workload: Workload,
   { subscribers, publishers }: Ports = { subscribers: running.ports, publishers: running.ports },
   isRestless = false,
@@ -132,6 +132,7 @@ function runOf(
     durationMs: order.durationMs,
     publicationsPerBurst: settings.publicationsPerBurst ?? 1,
     framesPerChunk: sums.frames / Math.max(1, sums.chunks),
+    messagesPerChunk: sums.received / Math.max(1, sums.chunks),
     bytesPerDelivery: sums.bytes / Math.max(1, sums.received),
     publications,
     deliveries: sums.received,
@@ -217,7 +218,7 @@ function flagsOfRun(
   used: Usage,
   expected: number,
 ) {
-  const { lateness, lastReceiver, publisher } = record;
+  const { lateness, lastReceiver, publisher, fromIntended, fromSent } = record;
   return suiteFlags(
     {
       wanted: workload.connections,
@@ -225,6 +226,11 @@ function flagsOfRun(
       byProcess: record.receivers.map(({ expected, received }) => ({ expected, received })),
       strange: sums.strange,
       doubled: sums.doubled,
+      latency: [50, 99].map((percentile) => ({
+        percentile,
+        intendedNs: fromIntended.getValueAtPercentile(percentile),
+        sentNs: fromSent.getValueAtPercentile(percentile),
+      })),
       connections: sums.connections,
       connectionsCut: sums.cut,
       unexpectedFrames: sums.strangers,

@@ -21,8 +21,19 @@ export interface SuiteResult {
   /** Targets that could not run here, with the sentence why. */
   readonly unavailable: Readonly<Record<string, string>>;
   readonly runs: readonly Run[];
+  /** Steps that ended with an error instead of a measurement; the run went on with the next one. */
+  readonly failures?: readonly FailedStep[];
   /** What ended the run before its plan did; the runs are those made until then. */
   readonly broken?: string;
+}
+
+export interface FailedStep {
+  readonly target: string;
+  readonly scenario: Scenario;
+  readonly step: string;
+  /** From 0. */
+  readonly round: number;
+  readonly reason: string;
 }
 
 /** What a run is for; a report groups by it. */
@@ -132,6 +143,8 @@ export interface Run {
   readonly publicationsPerBurst: number;
   /** WebSocket frames per received chunk: an upper bound of the frames per write. */
   readonly framesPerChunk: number;
+  /** Publications per received chunk: more than frames where a protocol puts several into one. Absent before 24 November 2026. */
+  readonly messagesPerChunk?: number;
   /** Payload plus framing, mean bytes per delivery on the wire. */
   readonly bytesPerDelivery: number;
   readonly publications: number;

@@ -3,13 +3,13 @@
 import { decode, merge, percentileText } from "../measure/histogram.ts";
 import { type Claim, describeClaim, number, table } from "../measure/report.ts";
 import { median } from "../measure/stats.ts";
-import { bestPoint, cpuPerDelivery } from "../report/metrics.ts";
+import { bestPoint, cpuPerDelivery, messagesPerChunk } from "../report/metrics.ts";
 import { isInvalid } from "./flags.ts";
 import type { Run, SuiteResult } from "./result.ts";
 import { deploymentName } from "./target.ts";
 
 const head = [
-  ...["scenario, target", "rounds", "deliveries/s", "CPU µs/delivery", "frames/chunk"],
+  ...["scenario, target", "rounds", "deliveries/s", "CPU µs/delivery", "messages/chunk"],
   ...["p50 µs", "p99 µs", "p99.9 µs", "last p50", "last p99", "MiB", "verdict"],
 ];
 
@@ -26,7 +26,7 @@ function row(name: string, runs: readonly Run[]): string[] {
   const names = [...new Set(runs.flatMap(({ flags }) => flags.map((flag) => flag.name)))];
   return [
     ...[name, `${valid.length}/${runs.length}`, mid((run) => run.achieved.deliveriesPerSecond, 0)],
-    ...[mid((run) => cpuPerDelivery(run), 2), mid((run) => run.framesPerChunk, 2)],
+    ...[mid((run) => cpuPerDelivery(run), 2), mid(messagesPerChunk, 2)],
     ...[50, 99, 99.9].map((percentile) => percentileText(delivery, percentile, publications)),
     ...[50, 99].map((percentile) => percentileText(last, percentile, publications)),
     mid((run) => (run.rssBytes.node + run.rssBytes.redis + run.rssBytes.haproxy) / 2 ** 20, 0),

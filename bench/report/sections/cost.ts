@@ -8,7 +8,7 @@ import { chartOf, legend, type Series } from "../chart.ts";
 import { figureText, fixed, pair, paragraph, picture, type Section } from "../figure.ts";
 import { type Look, looksOf } from "../look.ts";
 import type { Markup } from "../markup.ts";
-import { figureOf, metrics, pairedRatio, roundValues } from "../metrics.ts";
+import { figureOf, messagesPerChunk, metrics, pairedRatio, roundValues } from "../metrics.ts";
 import { meanOf } from "../pooled.ts";
 
 /** The control that does nothing but write prepared bytes. */
@@ -75,7 +75,7 @@ function againstBurst(runs: readonly Run[]): Markup {
 
 const head = [
   ...["target", "µs/delivery", "node", "redis", "haproxy", "generator", "of the floor's %"],
-  ...["frames/chunk", "bytes/delivery", "deliveries/s"],
+  ...["messages/chunk", "bytes/delivery", "deliveries/s"],
 ];
 
 function byProcess(burst: number, runs: readonly Run[], seed: number): Markup {
@@ -110,10 +110,7 @@ function byProcess(burst: number, runs: readonly Run[], seed: number): Markup {
               figureText(figureOf(own, metrics.cpu, seed), 2),
               ...[...roles, "generator" as const].map((role) => fixed(partOf(sound, role), 2)),
               efficiency(floorRuns, own, seed),
-              fixed(
-                meanOf(sound, (run) => run.framesPerChunk),
-                2,
-              ),
+              fixed(meanOf(sound, messagesPerChunk), 2),
               fixed(
                 meanOf(sound, (run) => run.bytesPerDelivery),
                 0,

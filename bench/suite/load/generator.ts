@@ -53,6 +53,14 @@ export interface WindowRecord {
   readonly lateness: Histogram;
 }
 
+/**
+ * How long the generator's processes may take for what they do at once; where an order lasts by its nature, that is added. A
+ * process that stands still longer than this ends the step, and not the run.
+ */
+const answerWithinMs = 30_000;
+/** A thousand handshakes take a slow target some seconds. */
+const openWithinMs = 90_000;
+
 /** From now to the start of a window: the order has to be everywhere by then. */
 const leadNs = 20e6;
 
@@ -89,10 +97,14 @@ export class Generator {
     };
     const answers = await Promise.all(
       this.#receivers.map((worker, first) =>
-        worker.ask({ ...order, ports: subscriberPorts, source: `127.0.0.${10 + first}`, first }),
+        worker.ask(
+          { ...order, ports: subscriberPorts, source: `127.0.0.${10 + first}`, first },
+          openWithinMs,
+        ),
       ),
     );
-    await this.#publisher.ask({ ...order, ports: publisherPorts, source: "127.0.0.9", first: 0 });
+    const publishing = { ...order, ports: publisherPorts, source: "127.0.0.9", first: 0 };
+    await this.#publisher.ask(publishing, openWithinMs);
     const sum = (of: (answer: OpenAnswer) => number) => answers.reduce((total, one) => total + of(one), 0);
     return {
       ready: sum(({ ready }) => ready),
@@ -109,19 +121,19 @@ export class Generator {
     const { seed, rate, durationMs, graceMs, unrest } = order;
     const all = [...this.#receivers, this.#publisher];
     const prepare = { do: "prepare", window, seed, rate, durationMs } as const;
-    await Promise.all(all.map((worker) => worker.ask(prepare)));
+    await Promise.all(all.map((worker) => worker.ask(prepare, answerWithinMs)));
     if (unrest !== undefined) {
       const orders = this.#receivers.map((worker, i) =>
-        worker.ask({ ...unrest, do: "unrest", seed: seed * 31 + i }),
+        worker.ask({ ...unrest, do: "unrest", seed: seed * 31 + i }, answerWithinMs),
       );
       await Promise.all(orders);
     }
     prepared();
     const start = { do: "start", startNs: this.#clock() + leadNs } as const;
-    await Promise.all(this.#receivers.map((worker) => worker.ask(start)));
-    const publisher = (await this.#publisher.ask(start)) as PublisherRecord;
+    await Promise.all(this.#receivers.map((worker) => worker.ask(start, answerWithinMs)));
+    const publisher = (await this.#publisher.ask(start, durationMs + answerWithinMs)) as PublisherRecord;
     const receivers = await Promise.all(
-      this.#receivers.map((worker) => worker.ask({ do: "finish", graceMs })),
+      this.#receivers.map((worker) => worker.ask({ do: "finish", graceMs }, graceMs + answerWithinMs)),
     );
     const added = (of: (record: ReceiverRecord) => string) => merge(receivers.map((one) => decode(of(one))));
     return {
@@ -135,7 +147,9 @@ export class Generator {
   }
 
   async close(): Promise<void> {
-    for (const worker of [...this.#receivers, this.#publisher]) await worker.ask({ do: "close" });
+    for (const worker of [...this.#receivers, this.#publisher]) {
+      await worker.ask({ do: "close" }, answerWithinMs);
+    }
   }
 
   async stop(): Promise<void> {

@@ -5,8 +5,11 @@ import type { Answers, Failure, Order } from "./messages.ts";
 
 export interface Worker {
   readonly pid: number;
-  /** One order at a time. Rejects with the process's own error, or when it ends before it answers. */
-  ask<One extends Order>(order: One): Promise<Answers[One["do"]]>;
+  /**
+   * One order at a time. Rejects with the process's own error, when it ends before it answers, and when it has not answered
+   * within so many milliseconds: it is ended then, because an answer that comes later would be taken for the next order's.
+   */
+  ask<One extends Order>(order: One, withinMs: number): Promise<Answers[One["do"]]>;
   stop(): Promise<void>;
 }
 
@@ -19,6 +22,7 @@ export function startWorker(
   prefix: readonly string[] = [],
 ): Worker {
   let answered: { resolve(answer: object): void; reject(error: Error): void } | undefined;
+  let ended: string | undefined;
   const child = Bun.spawn([...prefix, process.execPath, join(import.meta.dirname, script)], {
     stdio: ["ignore", "inherit", "inherit"],
     serialization: "advanced",
@@ -29,18 +33,25 @@ export function startWorker(
       else waiting?.resolve(message);
     },
     onExit(_, code) {
-      answered?.reject(new Error(`${script} ended with ${code}`));
+      ended ??= `${script} ended with ${code}`;
+      answered?.reject(new Error(ended));
     },
   });
   const kill = () => child.kill("SIGKILL");
   process.once("exit", kill);
   return {
     pid: child.pid,
-    ask<One extends Order>(order: One) {
-      return new Promise<Answers[One["do"]]>((resolve, reject) => {
-        answered = { resolve: resolve as (answer: object) => void, reject };
-        child.send(order);
-      });
+    async ask<One extends Order>(order: One, withinMs: number) {
+      if (ended !== undefined) throw new Error(ended);
+      const { promise, resolve, reject } = Promise.withResolvers<Answers[One["do"]]>();
+      answered = { resolve: resolve as (answer: object) => void, reject };
+      const timer = setTimeout(() => {
+        ended = `${script} has not answered "${order.do}" within ${withinMs} ms`;
+        reject(new Error(ended));
+        kill();
+      }, withinMs);
+      child.send(order);
+      return promise.finally(() => clearTimeout(timer));
     },
     async stop() {
       process.off("exit", kill);

@@ -14,10 +14,10 @@ export interface NextLoad {
   readonly step: CapacityPoint["step"];
 }
 
-const growth = 1.5;
-/** Where the gap between good and bad is this narrow, the search ends. */
-const precision = 1.08;
-const mostPoints = 15;
+const growth = 2;
+/** Where the gap between good and bad is this narrow, the search ends: rounds of one target differ by more than is left. */
+const precision = 1.2;
+const mostPoints = 12;
 
 /** Undefined: the search is over. A first load that is bad already is followed by lower ones. */
 export function nextLoad(searched: readonly Searched[], first: number): NextLoad | undefined {

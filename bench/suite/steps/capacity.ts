@@ -1,6 +1,7 @@
 // The highest load that a target bears: upwards until it breaks, then between the last good and the first bad, then once over it,
 // and once more as before.
 
+import { stepMs } from "../estimate.ts";
 import { gather, measure, warmUp } from "../measure.ts";
 import type { CapacityPoint, Run } from "../result.ts";
 import { oneNode } from "../target.ts";
@@ -12,6 +13,8 @@ export interface CapacitySettings {
   readonly workload: Workload;
   readonly durationMs: number;
   readonly warmUpMs: number;
+  readonly only?: Step["only"];
+  readonly rounds?: number;
 }
 
 /** Deliveries per second at which every search begins: within reach of all. */
@@ -20,8 +23,14 @@ const firstDeliveries = 16_000;
 /** What a search is about cannot forbid its figures: the server is full there, and what is late or missing says so. */
 const exempt = ["server-saturated", "stalled", "lost", "publisher-late", "underachieved"];
 
-export function capacity({ workload, durationMs, warmUpMs }: CapacitySettings): Step {
+/** A usual search: the points it needs, of which the last bad ones take as long again until everything has arrived. */
+const usualPoints = 9;
+
+export function capacity({ workload, durationMs, warmUpMs, only, rounds }: CapacitySettings): Step {
   return {
+    estimateMs: stepMs(workload.connections, warmUpMs, usualPoints * (1.2 * durationMs + warmUpMs / 2)),
+    ...(only && { only }),
+    ...(rounds !== undefined && { rounds }),
     scenario: "capacity",
     name: `capacity, ${workload.name}`,
     deployment: oneNode,

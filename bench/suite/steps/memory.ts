@@ -2,6 +2,7 @@
 
 import { createHistogram } from "../../measure/histogram.ts";
 import { leastSquares } from "../../measure/stats.ts";
+import { stepMs } from "../estimate.ts";
 import { measure } from "../measure.ts";
 import type { MemoryLadder } from "../result.ts";
 import { oneNode } from "../target.ts";
@@ -13,9 +14,11 @@ import type { Step } from "./step.ts";
 export interface MemorySettings {
   /** Connections, ascending. */
   readonly steps: readonly number[];
+  readonly only?: Step["only"];
+  readonly rounds?: number;
 }
 
-const settleMs = 1500;
+const settleMs = 1000;
 const windowMs = 1000;
 
 /** Everybody is in one room of a hundred; some publications at the end show that they are served. */
@@ -25,9 +28,12 @@ function workloadOf(connections: number): Workload {
   return createWorkload({ kind: "rooms", mode: "volatile", rooms, connections, ...shape });
 }
 
-export function memory({ steps }: MemorySettings): Step {
+export function memory({ steps, only, rounds }: MemorySettings): Step {
   const workload = workloadOf(steps.at(-1) as number);
   return {
+    estimateMs: stepMs(workload.connections, steps.length * settleMs, windowMs),
+    ...(only && { only }),
+    ...(rounds !== undefined && { rounds }),
     scenario: "memory",
     name: "memory",
     deployment: oneNode,

@@ -1,5 +1,6 @@
 // Connections that do not last: everybody at once (a storm), those of a node that is killed, and cuts again and again under load.
 
+import { stepMs } from "../estimate.ts";
 import { gather, type MeasureSettings, measure, warmUp } from "../measure.ts";
 import { type Deployment, oneNode } from "../target.ts";
 import type { Workload } from "../workload.ts";
@@ -24,19 +25,31 @@ interface Restless {
   readonly workload: Workload;
   readonly deployment: Deployment;
   readonly settings: Pick<MeasureSettings, "durationMs" | "unrest">;
+  readonly size: RestlessSize;
 }
 
-function restless({ scenario, workload, deployment, settings }: Restless): Step {
+export interface RestlessSize {
+  readonly connections: number;
+  readonly durationMs: number;
+  readonly only?: Step["only"];
+  readonly rounds?: number;
+}
+
+function restless({ scenario, workload, deployment, settings, size }: Restless): Step {
   const rate = rateOf(workload);
+  const { only, rounds } = size;
   return {
     ...{ scenario, name: scenario, deployment, workload },
+    estimateMs: stepMs(workload.connections, warmUpMs, settings.durationMs),
     wantsFresh: true,
+    ...(only && { only }),
+    ...(rounds !== undefined && { rounds }),
     async run(bench) {
       const { ports } = bench.running;
       // A node that is killed must not take the publishers with it.
       const everywhere = { subscribers: ports, publishers: ports.slice(-1) };
       const audience = await gather(bench, workload, everywhere, true);
-      await warmUp(bench, rate, 500);
+      await warmUp(bench, rate, warmUpMs);
       const unrest = settings.unrest && { ...settings.unrest, ports: placesOf(scenario, ports) };
       const begins = () => {
         if (scenario === "kill") setTimeout(() => void bench.running.killNode(0), killAtMs);
@@ -56,7 +69,8 @@ function restless({ scenario, workload, deployment, settings }: Restless): Step 
   };
 }
 
-const killAtMs = 1000;
+const warmUpMs = 500;
+const killAtMs = 500;
 
 /** After a kill clients try the nodes in turn, as with a list of addresses; a dead one refuses at once. */
 const placesOf = (scenario: string, ports: readonly number[]): readonly number[] =>
@@ -65,27 +79,26 @@ const placesOf = (scenario: string, ports: readonly number[]): readonly number[]
 const quiet = { ports: [], offlineMs: 0, spreadMs: 0, cutsAtMs: [], share: 0 };
 
 /** Nine of ten connections end at the same moment and return at once. */
-export function storm({ connections }: { readonly connections: number }): Step {
-  const unrest = { ...quiet, cutsAtMs: [1000], share: 0.9 };
+export function storm(size: RestlessSize): Step {
+  const { connections, durationMs } = size;
+  const unrest = { ...quiet, cutsAtMs: [500], share: 0.9 };
   const workload = workloadOf(connections, "stream");
-  return restless({
-    scenario: "storm",
-    workload,
-    deployment: oneNode,
-    settings: { durationMs: 8000, unrest },
-  });
+  const settings = { durationMs, unrest };
+  return restless({ scenario: "storm", workload, deployment: oneNode, settings, size });
 }
 
 /** The first of two nodes is killed; its connections return to the other one, spread over a second as clients' back-off does. */
-export function kill({ connections }: { readonly connections: number }): Step {
+export function kill(size: RestlessSize): Step {
+  const { connections, durationMs } = size;
   const deployment: Deployment = { nodes: 2, bridge: "redis", entry: "direct" };
-  const unrest = { ...quiet, spreadMs: 1000 };
+  const unrest = { ...quiet, spreadMs: Math.min(1000, durationMs / 4) };
   const workload = workloadOf(connections, "stream");
-  return restless({ scenario: "kill", workload, deployment, settings: { durationMs: 8000, unrest } });
+  const settings = { durationMs, unrest };
+  return restless({ scenario: "kill", workload, deployment, settings, size });
 }
 
 /** Every two seconds a fifth of all connections is cut, and stays away for half a second to one. */
-export function disconnects(size: { readonly connections: number; readonly durationMs: number }): Step {
+export function disconnects(size: RestlessSize): Step {
   const { connections, durationMs } = size;
   const cutsAtMs = [];
   // The last ones are back before the end.
@@ -94,10 +107,6 @@ export function disconnects(size: { readonly connections: number; readonly durat
   const offlineMs = Math.min(500, durationMs / 8);
   const unrest = { ...quiet, cutsAtMs, share: 0.2, offlineMs, spreadMs: offlineMs };
   const workload = workloadOf(connections, "stream");
-  return restless({
-    scenario: "disconnects",
-    workload,
-    deployment: oneNode,
-    settings: { durationMs, unrest },
-  });
+  const settings = { durationMs, unrest };
+  return restless({ scenario: "disconnects", workload, deployment: oneNode, settings, size });
 }

@@ -1,5 +1,6 @@
 // A steady load: the same schedule offered to every target, once per round.
 
+import { stepMs } from "../estimate.ts";
 import { gather, type MeasureSettings, measure, warmUp } from "../measure.ts";
 import { type Deployment, oneNode } from "../target.ts";
 import type { Workload } from "../workload.ts";
@@ -13,6 +14,7 @@ export interface SteadySettings extends MeasureSettings {
   /** Publishers connect to the first node and subscribers to the last, so that everything crosses. */
   readonly isCrossing?: boolean;
   readonly only?: Step["only"];
+  readonly rounds?: number;
 }
 
 export function steady(settings: SteadySettings): Step {
@@ -22,7 +24,9 @@ export function steady(settings: SteadySettings): Step {
     name: settings.name ?? workload.name,
     deployment,
     workload,
+    estimateMs: stepMs(workload.connections, warmUpMs, settings.durationMs),
     ...(settings.only && { only: settings.only }),
+    ...(settings.rounds !== undefined && { rounds: settings.rounds }),
     async run(bench) {
       const { ports } = bench.running;
       const crossing = { publishers: ports.slice(0, 1), subscribers: ports.slice(-1) };

@@ -14,6 +14,10 @@ export interface Step {
   readonly workload: Workload;
   /** Default: every target that supports deployment and workload. */
   readonly only?: (target: Target) => boolean;
+  /** Only in the first so many of the plan's rounds. Default: in all of them. */
+  readonly rounds?: number;
+  /** What it takes once, about: connections, warm-up and windows. What the plan is planned by, and no limit. */
+  readonly estimateMs: number;
   /** Whether it needs processes that did nothing before. */
   readonly wantsFresh?: boolean;
   run(bench: Bench): Promise<readonly Run[]>;

@@ -68,7 +68,7 @@ function settingsOf({ parser, engine }: Variant): Record<string, unknown> {
 const variants: readonly Variant[] = [
   { name: "socket.io", isVariant: false, protocol: "socket.io", parser: "default", engine: "ws" },
   { name: "socket.io-msgpack", protocol: "socket.io-msgpack", parser: "msgpack", engine: "ws" },
-  { name: "socket.io-uws", protocol: "socket.io", parser: "default", engine: "uws" },
+  { name: "socket.io-uws", isVariant: false, protocol: "socket.io", parser: "default", engine: "uws" },
 ];
 
 export const socketIoTargets: readonly Target[] = variants.map(socketIo);

@@ -134,7 +134,9 @@ describe("a verdict", () => {
     expect(missing).toEqual([]);
     const ofGuide = claims.find(({ what }) => what.startsWith("fanwire-bun / guide: capacity"));
     expect(ofGuide?.bound).toBe(0.25);
-    expect(claims.find(({ what }) => what.startsWith("fanwire-bun / raw-floor"))?.bound).toBeCloseTo(1 / 0.85);
+    expect(claims.find(({ what }) => what.startsWith("fanwire-bun / raw-floor"))?.bound).toBeCloseTo(
+      1 / 0.85,
+    );
   });
 
   test("takes of a search the highest load within the bound that is valid", () => {

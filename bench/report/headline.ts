@@ -151,7 +151,9 @@ function goalOf(
   const figure = leadOf(row, ours, theirs, seed)?.ratio ?? nothing;
   const rounds = roundValues(row.byTarget.get(ours) ?? [], row.metric);
   const isWeak = plan === "smoke" || rounds.size < leastRounds;
-  const hasFailed = [...rounds.values()].includes(row.metric.better === "lower" ? Number.POSITIVE_INFINITY : 0);
+  const hasFailed = [...rounds.values()].includes(
+    row.metric.better === "lower" ? Number.POSITIVE_INFINITY : 0,
+  );
   const verdict = isWeak ? "refused" : hasFailed ? "missed" : judged(figure, bound);
   return { what: `${ours} / ${theirs}: ${rowName(row)}`, figure, digits: 3, bound, verdict };
 }

@@ -40,10 +40,12 @@ const deliveriesPerSecond = 32_000;
 const fanoutOf = (connections: number, burst: number, mode: "volatile" | "stream" = "volatile") =>
   createWorkload({ kind: "fanout", mode, connections, bytes: 128, burst });
 
+type Chosen = NonNullable<Step["only"]>;
+
 /** Whoever can stand alone: the controls are there for what a delivery costs. */
-const isSystem: Step["only"] = ({ kind }) => kind !== "control";
+const isSystem: Chosen = ({ kind }) => kind !== "control";
 /** Without Socket.IO's other engine, which is a row of its own where there is time for it. */
-const isMain: Step["only"] = ({ kind, name }) => kind !== "control" && name !== "socket.io-uws";
+const isMain: Chosen = ({ kind, name }) => kind !== "control" && name !== "socket.io-uws";
 
 /**
  * CPU per delivery at 1, 8 and 32 publications to a topic at once. All at the same deliveries per second: what changes is only
@@ -203,8 +205,8 @@ function smokePlan(size: Size): Plan {
 function fullPlan(size: Size): Plan {
   const brief = { ...size, durationMs: 3000, warmUpMs: 700 };
   const some = { rounds: someRounds, only: isMain } as const;
-  const isDrawn: Step["only"] = (target) => isMain(target) || target.name === "raw-floor";
-  const ours: Step["only"] = ({ name }) => name === "fanwire-bun";
+  const isDrawn: Chosen = (target) => isMain(target) || target.name === "raw-floor";
+  const ours: Chosen = ({ name }) => name === "fanwire-bun";
   const nodes = [direct(1), direct(2), direct(3), direct(4)];
   return {
     rounds: size.rounds,

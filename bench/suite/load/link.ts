@@ -15,7 +15,7 @@ export interface LinkSettings {
   readonly recovery?: Recovery | undefined;
 }
 
-/** Hears what arrives once a link is ready; `arriving` comes before the deliveries of each received chunk. */
+/** Hears what arrives; `arriving` comes before the deliveries of each received chunk. */
 export interface LinkListener extends Sink {
   arriving(link: Link): void;
   /** The server, or the way to it, ended the connection. Not called for a link that was never ready. */
@@ -102,7 +102,8 @@ export class Link {
   #received(chunk: Buffer): void {
     Link.totals.chunks++;
     Link.totals.bytes += chunk.length;
-    if (this.#state === "ready" || this.#recovery !== undefined) this.#listener.arriving(this);
+    // In a handshake too: the chunk with its last answer may hold the first publications.
+    this.#listener.arriving(this);
     let buffer = this.#rest === undefined ? chunk : Buffer.concat([this.#rest, chunk]);
     this.#rest = undefined;
     if (this.#state === "upgrading") {

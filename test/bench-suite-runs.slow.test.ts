@@ -44,6 +44,12 @@ test("the smoke run measures every shape on every target here, and nothing is lo
     expect(one.cpuNs.node, place).toBeGreaterThan(0);
     expect(one.rssBytes.node, place).toBeGreaterThan(1e6);
   }
+  expect(result.failures).toBeUndefined();
+  const scenarios = new Set(result.runs.map(({ scenario }) => scenario));
+  expect([...scenarios].sort()).toEqual([
+    ...(["capacity", "cpu", "cross", "disconnects", "kill", "latency"] as const),
+    ...(["memory", "ramp", "scale", "storm"] as const),
+  ]);
   // Whatever a target says it supports was run.
   const shapes = new Set(result.runs.map(({ workload }) => workload.name));
   expect(shapes.size).toBeGreaterThanOrEqual(6);

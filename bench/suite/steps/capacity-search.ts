@@ -18,6 +18,8 @@ const growth = 2;
 /** Where the gap between good and bad is this narrow, the search ends: rounds of one target differ by more than is left. */
 const precision = 1.2;
 const mostPoints = 12;
+/** Who does not bear this much has no capacity to speak of, and a window would hold next to no publication. */
+const leastDeliveries = 1000;
 
 /** Undefined: the search is over. A first load that is bad already is followed by lower ones. */
 export function nextLoad(searched: readonly Searched[], first: number): NextLoad | undefined {
@@ -29,7 +31,8 @@ export function nextLoad(searched: readonly Searched[], first: number): NextLoad
     Number.POSITIVE_INFINITY,
   );
   if (bad === Number.POSITIVE_INFINITY) return { deliveries: good * growth, step: "ramp" };
-  if (good === 0) return { deliveries: bad / (growth * growth), step: "ramp" };
+  const lower = bad / (growth * growth);
+  if (good === 0) return lower < leastDeliveries ? undefined : { deliveries: lower, step: "ramp" };
   if (bad / good <= precision || bad < good) return undefined;
   return { deliveries: Math.sqrt(good * bad), step: "bisect" };
 }

@@ -1,4 +1,4 @@
-// Writes the table of the benchmark suite into README.md: from the newest full result in bench/results and nothing else.
+// Writes the table of the benchmark suite into README.md: from the full result in bench/results with the most runs.
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { newestResults } from "../bench/report/command.ts";

@@ -74,7 +74,9 @@ describe("the page", () => {
     const reason = "Centrifugo ended with 1 before it listened";
     const failure = { target: "centrifugo", scenario: "kill", step: "kill", round: 2, reason } as const;
     expect(html).not.toContain(reason);
-    expect(pageOf({ ...suite, failures: [failure] })).toContain(`centrifugo, kill, round 2: ${reason}`);
+    const failed = { ...suite, failures: [failure] };
+    expect(pageOf(failed)).toContain(`centrifugo, kill, round 2: ${reason}`);
+    expect(markdownPart(failed).introduction).toContain("Ended with an error: centrifugo, kill, round 2.");
   });
 
   test("has the data of every plot as a table beneath it", () => {

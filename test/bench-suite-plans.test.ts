@@ -14,6 +14,11 @@ import { createWorkload } from "../bench/suite/workloads/all.ts";
 
 const targets = all.filter(({ isVariant }) => isVariant !== true);
 
+test("the quick plan takes less than five minutes, and the smoke run less than half of that, by their own estimates", () => {
+  expect(estimateOf(planOf("quick"), targets)).toBeLessThan(300_000);
+  expect(estimateOf(planOf("smoke"), targets)).toBeLessThan(150_000);
+});
+
 describe("the full plan", () => {
   const plan = planOf("full");
 
@@ -42,8 +47,8 @@ describe("the full plan", () => {
 test("an estimate adds up starts and steps, and what is left follows the pace", () => {
   const step = { deployment: oneNode, estimateMs: stepMs(100, 500, 1000) } as Step;
   const turns = () => [[step, step], [step]];
-  const once = 2 * startMs(oneNode) + 3 * step.estimateMs;
-  expect(planMs({ rounds: 3 }, targets.slice(0, 2), turns)).toBe(6 * once);
+  const once = 2 * startMs(oneNode) + 3 * (step.estimateMs + 40);
+  expect(planMs({ rounds: 3, idleMs: 40 }, targets.slice(0, 2), turns)).toBe(6 * once);
   expect(leftMs(300_000, 100_000, 200_000)).toBe(400_000);
   expect(leftMs(300_000, 1000, 20_000)).toBe(299_000);
 });

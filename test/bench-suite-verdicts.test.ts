@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { createHistogram, encode } from "../bench/measure/histogram.ts";
+import { conditionsOf } from "../bench/report/arms.ts";
 import { goalCells, goals, headlineTable } from "../bench/report/headline.ts";
 import { bestPoint } from "../bench/report/metrics.ts";
 import type { Run, SuiteResult } from "../bench/suite/result.ts";
@@ -154,6 +155,13 @@ describe("a verdict", () => {
     expect(best?.achieved.deliveriesPerSecond).toBe(20);
     expect(bestPoint([point(10, false)], "ms50")).toBeUndefined();
   });
+});
+
+test("a condition names one connection as one", () => {
+  const run = runOf("fanwire-bun", 0, 5000);
+  const of = (connections: number) =>
+    conditionsOf([{ ...run, workload: { ...run.workload, connections } }]).map(({ name }) => name);
+  expect([...of(1), ...of(2)]).toEqual(["fanout, volatile, 1 connection", "fanout, volatile, 2 connections"]);
 });
 
 test("an invalid run's row in the summary has no figure", () => {

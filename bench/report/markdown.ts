@@ -28,12 +28,16 @@ export function markdownPart(suite: SuiteResult): MarkdownPart {
   };
 }
 
-function introductionOf({ command, machine, runs, startedAt, seed, unavailable }: SuiteResult): string {
+function introductionOf(suite: SuiteResult): string {
+  const { command, machine, runs, startedAt, seed, unavailable, failures = [] } = suite;
   const invalid = runs.filter(isInvalid).length;
   const commit = String(machine.commit ?? "unknown").slice(0, 7);
+  const steps = failures.map(({ target, step, round }) => `${target}, ${step}, round ${round}`);
+  const failed = steps.length === 0 ? "" : ` Ended with an error: ${steps.join("; ")}.`;
   const missing = Object.entries(unavailable).map(([name, why]) => ` Not run: ${name} (${why}).`);
   return (
     `\`npm run bench -- ${command.join(" ")}\` at commit ${commit}, ${startedAt.slice(0, 10)}, seed ${seed}: medians over rounds with 95 % bootstrap ` +
-    `intervals; ${runs.length} runs, ${invalid} of them invalid and left out.${missing.join("")}`
+    `intervals; ${runs.length} runs, ${invalid} of them invalid and left out. Where fewer than three rounds are left there is no interval, but their ` +
+    `number (n); ~: fewer than a hundred publications lie beyond the percentile.${failed}${missing.join("")}`
   );
 }

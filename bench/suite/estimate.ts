@@ -5,14 +5,14 @@ import type { Step } from "./steps/step.ts";
 import type { Deployment, Target } from "./target.ts";
 
 /** Measured on the machine of the committed results: one start of a target, of its Redis and proxy, and of the generator. */
-const generatorStartMs = 900;
-const nodeStartMs = 700;
+const generatorStartMs = 500;
+const nodeStartMs = 600;
 const redisStartMs = 300;
 const proxyStartMs = 300;
 
-/** Opening connections and a quiet half second before a window: what every step has around its windows. */
-const overheadMs = 900;
-const perConnectionMs = 0.6;
+/** Orders, schedules and answers of the generator: what every step has around its windows, the idle look apart. */
+const overheadMs = 400;
+const perConnectionMs = 0.5;
 
 /** What it takes to get so many connections together, to warm up for so long and to measure for so long. */
 export const stepMs = (connections: number, warmUpMs: number, durationMs: number): number =>
@@ -24,20 +24,20 @@ export const startMs = ({ nodes, bridge, entry }: Deployment): number =>
   (bridge === "redis" ? redisStartMs : 0) +
   (entry === "haproxy" ? proxyStartMs : 0);
 
-/** Steps of one target that share its processes. */
-export const groupMs = (steps: readonly Step[]): number =>
-  steps.reduce((sum, { estimateMs }) => sum + estimateMs, startMs((steps[0] as Step).deployment));
+/** Steps of one target that share its processes; before each it is left alone for `idleMs`. */
+export const groupMs = (steps: readonly Step[], idleMs: number): number =>
+  steps.reduce((sum, { estimateMs }) => sum + estimateMs + idleMs, startMs((steps[0] as Step).deployment));
 
 /** Milliseconds for all rounds; `turnsOf`: what a target has to do in a round. */
 export function planMs(
-  { rounds }: Pick<Plan, "rounds">,
+  { rounds, idleMs }: Pick<Plan, "rounds" | "idleMs">,
   targets: readonly Target[],
   turnsOf: (target: Target, round: number) => readonly (readonly Step[])[],
 ): number {
   let sum = 0;
   for (let round = 0; round < rounds; round++) {
     for (const target of targets) {
-      for (const group of turnsOf(target, round)) sum += groupMs(group);
+      for (const group of turnsOf(target, round)) sum += groupMs(group, idleMs);
     }
   }
   return sum;

@@ -27,7 +27,7 @@ interface Size {
 
 const sizes: Readonly<Record<PlanName, Size>> = {
   smoke: { rounds: 1, durationMs: 250, warmUpMs: 100, audience: 40 },
-  quick: { rounds: 2, durationMs: 1500, warmUpMs: 700, audience: 500 },
+  quick: { rounds: 2, durationMs: 1200, warmUpMs: 500, audience: 500 },
   full: { rounds: 5, durationMs: 5000, warmUpMs: 1000, audience: 500 },
 };
 
@@ -171,7 +171,7 @@ export function planOf(name: PlanName): Plan {
   if (name === "smoke") return smokePlan(size);
   return {
     rounds: size.rounds,
-    idleMs: 500,
+    idleMs: 200,
     steps: [...cpuSteps(size, [1, 32]), ...latencySteps(size), crossStep(size)],
   };
 }

@@ -55,9 +55,11 @@ export async function* runPlan(settings: RunnerSettings): AsyncGenerator<Run> {
   say(`${plan.rounds} rounds of ${plan.steps.length} steps, about ${durationText(totalMs)}`);
   for (let round = 0; round < plan.rounds; round++) {
     for (const target of shuffled(targets, random)) {
-      for (const steps of turnsOf(plan, target, round)) {
+      const turns = turnsOf(plan, target, round);
+      if (turns.length === 0) continue;
+      for (const steps of turns) {
         yield* runGroup(steps, target, round, settings);
-        doneMs += groupMs(steps);
+        doneMs += groupMs(steps, plan.idleMs);
       }
       const left = leftMs(totalMs, doneMs, performance.now() - startedAt);
       say(`${durationText(performance.now() - startedAt)} done, about ${durationText(left)} left`);

@@ -20,7 +20,7 @@ export interface SuiteSettings {
 }
 
 export const suiteUsage = `usage: npm run bench [-- options]
-  --full             all scenarios, in an hour    (default: the quick plan, some five minutes)
+  --full             all scenarios, in an hour    (default: the quick plan, five minutes)
   --smoke            every shape and target once, in a minute; no number is judged
   --scenario NAME    only this scenario; may be repeated
   --target NAME      only this target; may be repeated

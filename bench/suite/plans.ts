@@ -222,7 +222,7 @@ function fullPlan(size: Size): Plan {
         capacity({ ...some, workload, durationMs: 1500, warmUpMs: 700 }),
       ),
       memory({ ...some, steps: [1000, 3000, 5000] }),
-      storm({ ...some, connections: 1000, durationMs: 7000 }),
+      storm({ ...some, connections: 1500, durationMs: 5000 }),
       kill({ ...some, connections: 600, durationMs: 5000 }),
       disconnects({ ...some, connections: 300, durationMs: 7000 }),
       ...rampSteps(brief, { audiences: [100, 500, 2000], rounds: 1, only: isDrawn }),

@@ -6,13 +6,14 @@ import type { Publication } from "../src/bridge/bridge.ts";
 import { decodeEnvelope, packPublication, packRelay } from "../src/bridge/envelope.ts";
 import { memoryOf } from "../src/bridge/memory-estimate.ts";
 import { FanwireError } from "../src/errors.ts";
+import { decoded } from "../src/wire/carried-data.ts";
 import { checkData } from "../src/wire/data.ts";
 import { parseClientFrame } from "../src/wire/inbound.ts";
 import { json } from "../src/wire/json.ts";
 import { messageOf } from "../src/wire/message.ts";
 import { msgpack, pack } from "../src/wire/msgpack.ts";
-import { PackedData, unpacked } from "../src/wire/packed-data.ts";
-import { readPublish } from "../src/wire/packed-publish.ts";
+import { PackedData } from "../src/wire/packed-data.ts";
+import { readPackedPublish } from "../src/wire/packed-publish.ts";
 import { isWellFormed } from "../src/wire/utf8.ts";
 import { Random } from "./support/random.ts";
 
@@ -36,7 +37,7 @@ function outcomes(read: () => unknown): unknown[] {
       const frame = parseClientFrame(read());
       if (frame.type !== "publish") return frame;
       checkData(frame.data, rule);
-      return { ...frame, data: unpacked(frame.data) };
+      return { ...frame, data: decoded(frame.data) };
     } catch (failure) {
       if (failure instanceof FanwireError) return `${failure.code}: ${failure.message}`;
       throw failure;
@@ -48,7 +49,7 @@ const asToday = (bytes: Buffer) => outcomes(() => msgpack.decode(bytes, maxValue
 const asRead = (bytes: Buffer) => outcomes(() => msgpack.decodeFrame(bytes, maxValues + 32));
 
 const packed = (value: unknown): Buffer => Buffer.from(pack(value));
-const read = (bytes: Buffer) => readPublish(bytes, maxValues);
+const read = (bytes: Buffer) => readPackedPublish(bytes, maxValues);
 
 /** The packed data of a publish in which it stands as it is. */
 function dataOf(data: Buffer): unknown {
@@ -132,7 +133,7 @@ test("a frame with a field twice, or with more values than are counted, is for t
     [102, false],
     [112, true],
   ] as const) {
-    expect(readPublish(list, most) !== undefined).toBe(isRead);
+    expect(readPackedPublish(list, most) !== undefined).toBe(isRead);
     const decode = (way: "decode" | "decodeFrame") => outcomes(() => msgpack[way](list, most));
     expect(decode("decodeFrame")).toEqual(decode("decode"));
   }

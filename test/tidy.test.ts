@@ -106,8 +106,17 @@ test("pure rooms have no clock, no chance, no timers and no input or output", ()
   expect(wire.length).toBeGreaterThan(3);
   expect(store.length).toBeGreaterThan(8);
   const impure =
-    /\bDate\b|\bMath\.random\b|\bset(Timeout|Interval|Immediate)\b|\bperformance\b|\bcrypto\b|"node:/;
+    /\bDate\b|\bMath\.random\b|\bset(Timeout|Interval|Immediate)\b|\bperformance\b|\bcrypto\b|"node:(?!buffer")/;
   expect(findings(pure, impure)).toEqual([]);
+});
+
+test("Buffer is imported on a publication's way: the global is a getter on Node.js, looked up and called at each use", () => {
+  const way = sources.filter((path) =>
+    /^src\/(wire\/|engine\/uws\.ts|bridge\/(connection|envelope)\.ts)/.test(path),
+  );
+  const users = way.filter((path) => /\bBuffer\b[.(]/.test(read(path)));
+  expect(users.length).toBeGreaterThan(6);
+  expect(users.filter((path) => !/^import \{ Buffer \} from "node:buffer";$/m.test(read(path)))).toEqual([]);
 });
 
 test("every source opens with a comment that says what it is", () => {

@@ -1,8 +1,12 @@
 // The only door to ioredis: one connection to one Redis, which ends once; knows scripts by their names and nothing of topics.
 
+import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { Command, Pipeline, Redis, type RedisOptions } from "ioredis";
+import { makeStringsFast } from "./fast-strings.ts";
 import { type ScriptName, scripts } from "./scripts.ts";
+
+makeStringsFast();
 
 export type Argument = string | number | Uint8Array;
 

@@ -1,6 +1,7 @@
 // What travels through channels and is stored in streams: versioned MessagePack arrays. Knows no Redis, and trusts nobody who
 // writes there: decoding never throws.
 
+import { Buffer } from "node:buffer";
 import type { Writable } from "../wire/message.ts";
 import { pack } from "../wire/msgpack.ts";
 import { MalformedMessagePack, MessagePackReader } from "../wire/msgpack-reader.ts";

@@ -1,6 +1,6 @@
 // About how much memory a publication takes while it is kept: many times what it had in its frame where it is decoded. Pure.
 
-import { PackedData } from "../wire/packed-data.ts";
+import { isCarried } from "../wire/carried-data.ts";
 import type { Publication } from "./bridge.ts";
 
 /** What Bun was measured to take, rounded up: an empty object with its place in a list takes 50 bytes. */
@@ -16,7 +16,7 @@ export function memoryOf({ data, event = "", key = "", userId = "" }: Publicatio
 function memoryOfData(value: unknown): number {
   if (typeof value === "string") return textBytes + value.length;
   if (typeof value !== "object" || value === null) return slotBytes;
-  if (value instanceof PackedData) return 2 * objectBytes + textBytes + value.latin1.length;
+  if (isCarried(value)) return 2 * objectBytes + textBytes + value.keptBytes;
   if (value instanceof Uint8Array) return 2 * objectBytes + value.length;
   let bytes = objectBytes;
   if (Array.isArray(value)) {

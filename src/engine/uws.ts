@@ -12,6 +12,7 @@ import {
   us_socket_local_port,
   type WebSocket,
 } from "uWebSockets.js";
+import { Buffer } from "node:buffer";
 import { announcedLength, BodyCollector, bodyIsGone } from "./body.ts";
 import type {
   CreateEngine,

@@ -2,7 +2,8 @@
 
 import { limitRules } from "../config/limits.ts";
 import { FanwireError } from "../errors.ts";
-import { type DataFacts, PackedData } from "./packed-data.ts";
+import { isCarried } from "./carried-data.ts";
+import type { DataFacts } from "./data-facts.ts";
 
 export interface DataRule {
   readonly maxDepth: number;
@@ -14,9 +15,9 @@ export interface DataRule {
 /** Decoders of clients take it for something else, or rename it, each in its way: they would not see the same data. */
 const protoKey = "__proto__";
 
-/** Checks a value that a wire format decoded, or left packed; throws FanwireError `bad-data`. */
+/** Checks a value that a wire format decoded, or left as it came; throws FanwireError `bad-data`. */
 export function checkData(value: unknown, rule: DataRule): void {
-  if (!(value instanceof PackedData)) countValues(value, rule, 0, 0);
+  if (!isCarried(value)) countValues(value, rule, 0, 0);
   // What is wrong with it is told by its value.
   else if (!isWithin(value.facts, rule)) countValues(value.value, rule, 0, 0);
 }

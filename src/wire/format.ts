@@ -1,5 +1,6 @@
 // What a wire format is, and a frame encoded at most once per format; knows no concrete format and no socket.
 
+import { Buffer } from "node:buffer";
 import type { Payload } from "../engine/engine.ts";
 import type { ServerFrame } from "./frames.ts";
 
@@ -25,7 +26,7 @@ export interface WireFormat extends FrameFormat {
   readonly subprotocol: string;
   /** One message as a plain value of the JSON data model, or a FanwireError `bad-frame`. `maxValues`: refused before it is built. */
   decode(payload: Payload, maxValues?: number): unknown;
-  /** The same of a client's frame, where `data` of a publish may be left packed (packed-data.ts). */
+  /** The same of a client's frame, where `data` of a publish may be left as it came (carried-data.ts). */
   decodeFrame(payload: Payload, maxValues: number): unknown;
 }
 

@@ -1,5 +1,6 @@
 // From decoded values to what a server asks of the API, field by field as in client frames; knows no route and no limits.
 
+import { Buffer } from "node:buffer";
 import { FanwireError } from "../errors.ts";
 import type { HistoryFrame } from "./frames.ts";
 import { badFrame, historyFields, isFields, publishFields } from "./inbound.ts";

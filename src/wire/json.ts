@@ -3,6 +3,17 @@
 import type { Payload } from "../engine/engine.ts";
 import { FanwireError } from "../errors.ts";
 import type { WireFormat } from "./format.ts";
+import type { MessageFrame } from "./frames.ts";
+import { JsonData } from "./json-data.ts";
+import { jsonMessage } from "./json-message.ts";
+import { readJsonPublish } from "./json-publish.ts";
+
+/** A frame, or another object of the JSON data model. */
+export function jsonText(frame: object): string {
+  const { type, data } = frame as Partial<MessageFrame>;
+  if (type === "message" && data instanceof JsonData) return jsonMessage(frame as MessageFrame, data);
+  return JSON.stringify(frame);
+}
 
 export const json: WireFormat = {
   name: "json",
@@ -11,11 +22,12 @@ export const json: WireFormat = {
   binary: false,
 
   encode(frame: object): Payload {
-    return JSON.stringify(frame);
+    return jsonText(frame);
   },
 
-  decodeFrame(payload: Payload): unknown {
-    return json.decode(payload);
+  decodeFrame(payload: Payload, maxValues: number): unknown {
+    const publish = typeof payload === "string" ? readJsonPublish(payload, maxValues) : undefined;
+    return publish ?? json.decode(payload);
   },
 
   decode(payload: Payload): unknown {

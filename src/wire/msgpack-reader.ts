@@ -1,6 +1,8 @@
 // Reads plain MessagePack that nobody checked before, or that was left packed: one pass that checks and decodes. Unlike msgpackr
 // it trusts no length, runs no extension and keeps the key `__proto__`. From the specification's table of formats (msgpack.org).
 
+import { Buffer } from "node:buffer";
+
 /** Deeper than any data that is admitted, and shallow enough for recursion. */
 const maxDepth = 256;
 /** Up to here, putting a string together byte by byte is faster than a call into the engine. */

@@ -1,13 +1,15 @@
 // Protocol 1 as MessagePack in binary frames: the same objects as plain maps. The only file that knows msgpackr.
 
+import { Buffer } from "node:buffer";
 import { addExtension, Packr } from "msgpackr";
 import type { Payload } from "../engine/engine.ts";
 import { FanwireError } from "../errors.ts";
 import type { WireFormat } from "./format.ts";
 import type { MessageFrame } from "./frames.ts";
+import { JsonData } from "./json-data.ts";
 import { PackedData } from "./packed-data.ts";
 import { packMessage } from "./packed-message.ts";
-import { readPublish } from "./packed-publish.ts";
+import { readPackedPublish } from "./packed-publish.ts";
 import { checkPlain } from "./plain-msgpack.ts";
 
 // No records, no structured clone: any MessagePack decoder can read what is written. 64-bit integers become numbers.
@@ -23,8 +25,9 @@ const settings = {
 const packr = new Packr({ ...settings, mapsAsObjects: true });
 const intoMaps = new Packr({ ...settings, mapsAsObjects: false });
 
-// Where data that was left packed stands in an answer, in a list of publications, its value is written.
+// Where data that was not decoded stands in an answer, in a list of publications, its value is written.
 addExtension({ Class: PackedData, write: (data: PackedData) => data.value });
+addExtension({ Class: JsonData, write: (data: JsonData) => data.value });
 
 /** Any value, as frames are packed and what nodes tell each other is (bridge/envelope.ts). */
 export function pack(value: unknown): Uint8Array {
@@ -44,7 +47,7 @@ export const msgpack: WireFormat = {
   },
 
   decodeFrame(payload: Payload, maxValues: number): unknown {
-    const publish = Buffer.isBuffer(payload) ? readPublish(payload, maxValues) : undefined;
+    const publish = Buffer.isBuffer(payload) ? readPackedPublish(payload, maxValues) : undefined;
     return publish ?? msgpack.decode(payload, maxValues);
   },
 

@@ -2,6 +2,7 @@
 // nothing of data. Pieces are strings with one byte per character, because joining strings and making bytes of the whole is little
 // code, and a publication that leaves alone finds none of it in a cache.
 
+import { Buffer } from "node:buffer";
 import type { Publication } from "../bridge/bridge.ts";
 import type { MessageFrame } from "./frames.ts";
 import type { PackedData } from "./packed-data.ts";

@@ -1,24 +1,11 @@
 // Reads the frame that a server is sent most, a publish in MessagePack: one pass that checks it and leaves its `data` packed.
 // Whatever is out of the ordinary is for the general decoder (msgpack.ts), and so is every refusal. Knows no namespace's rules.
 
-import { type DataFacts, PackedData } from "./packed-data.ts";
+import { Buffer } from "node:buffer";
+import { type CarriedPublish, emptyPublish, type PublishField, publishFields } from "./carried-publish.ts";
+import type { DataFacts } from "./data-facts.ts";
+import { PackedData } from "./packed-data.ts";
 import { isWellFormed } from "./utf8.ts";
-
-/** A publish as any decoder would make it, but for its `data`; a field that is not there is undefined. Nothing of it is validated. */
-export interface PackedPublish {
-  readonly type: "publish";
-  topic: string | undefined;
-  data: PackedData | undefined;
-  id: number | undefined;
-  event: string | undefined;
-  key: string | undefined;
-  removed: boolean | undefined;
-  idempotencyKey: string | undefined;
-  echo: boolean | undefined;
-}
-
-const names = ["type", "topic", "data", "id", "event", "key", "removed", "idempotencyKey", "echo"] as const;
-type Name = (typeof names)[number];
 
 /** A map's keys are compared with each other: so many at most. */
 const maxKeys = 32;
@@ -33,7 +20,7 @@ const keys = new Uint32Array(2 * maxKeys * maxDepth);
  * there twice, an integer of 64 bits, text that is no UTF-8, the key `__proto__`. Also for what is malformed, and for more than
  * `maxValues` values.
  */
-export function readPublish(bytes: Buffer, maxValues: number): PackedPublish | undefined {
+export function readPackedPublish(bytes: Buffer, maxValues: number): CarriedPublish<PackedData> | undefined {
   return reader.read(bytes, maxValues);
 }
 
@@ -42,7 +29,7 @@ class PublishReader {
   #bytes = nothing;
   #maxValues = 0;
   #at = 0;
-  /** A bit for each of `names` that has been read. */
+  /** A bit for each of `publishFields` that has been read. */
   #seen = 0;
   #values = 0;
   #depth = 0;
@@ -50,10 +37,10 @@ class PublishReader {
   /** How much of `keys` is in use. */
   #keysEnd = 0;
 
-  read(bytes: Buffer, maxValues: number): PackedPublish | undefined {
+  read(bytes: Buffer, maxValues: number): CarriedPublish<PackedData> | undefined {
     this.#bytes = bytes;
     // A frame has others beside its data.
-    this.#maxValues = maxValues - names.length - 1;
+    this.#maxValues = maxValues - publishFields.length - 1;
     this.#at = 0;
     this.#seen = 0;
     this.#values = 0;
@@ -65,28 +52,20 @@ class PublishReader {
     return publish;
   }
 
-  #frame(): PackedPublish | undefined {
+  #frame(): CarriedPublish<PackedData> | undefined {
     const lead = this.#byte();
     const size = lead === 0xde ? this.#unsigned(2) : lead - 0x80;
-    if (!(size > 0 && size <= names.length)) return undefined;
-    const publish: PackedPublish = {
-      type: "publish",
-      topic: undefined,
-      data: undefined,
-      id: undefined,
-      event: undefined,
-      key: undefined,
-      removed: undefined,
-      idempotencyKey: undefined,
-      echo: undefined,
-    };
+    if (!(size > 0 && size <= publishFields.length)) return undefined;
+    const publish = emptyPublish<PackedData>();
     for (let field = 0; field < size; field++) if (!this.#field(publish)) return undefined;
     const isPublish = (this.#seen & 1) === 1;
     return isPublish && this.#at === this.#bytes.length ? publish : undefined;
   }
 
-  #field(publish: PackedPublish): boolean {
+  #field(publish: CarriedPublish<PackedData>): boolean {
     const name = this.#name();
+    // Not as a case: V8 compares strings by their addresses where it has seen nothing else.
+    if (name === undefined) return false;
     switch (name) {
       case "type":
         return this.#isText("publish");
@@ -100,8 +79,6 @@ class PublishReader {
       case "echo":
         publish[name] = this.#flag();
         return publish[name] !== undefined;
-      case undefined:
-        return false;
       default:
         publish[name] = this.#text();
         return publish[name] !== undefined;
@@ -109,9 +86,9 @@ class PublishReader {
   }
 
   /** The name of the field that begins here; undefined where it is none of those known, or one that was there before. */
-  #name(): Name | undefined {
-    for (let place = 0; place < names.length; place++) {
-      const name = names[place]!;
+  #name(): PublishField | undefined {
+    for (let place = 0; place < publishFields.length; place++) {
+      const name = publishFields[place]!;
       if (!this.#isText(name)) continue;
       if (this.#seen & (1 << place)) return undefined;
       this.#seen |= 1 << place;

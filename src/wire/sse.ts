@@ -2,6 +2,7 @@
 // own, the `id` line, goes before it.
 
 import type { FrameFormat } from "./format.ts";
+import { jsonText } from "./json.ts";
 
 export const sse = {
   name: "sse",
@@ -10,7 +11,7 @@ export const sse = {
 
   /** JSON has no line breaks of its own, so one line is all. The empty line ends the event. */
   encode(frame: object): string {
-    return sse.around(JSON.stringify(frame));
+    return sse.around(jsonText(frame));
   },
 
   around(json: string): string {

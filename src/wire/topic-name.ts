@@ -1,5 +1,6 @@
 // What a topic may be called, and which namespace it belongs to.
 
+import { Buffer } from "node:buffer";
 import { FanwireError } from "../errors.ts";
 
 const maxBytes = 255;

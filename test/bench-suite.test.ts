@@ -263,6 +263,10 @@ describe("the suite's validity", () => {
   test("a late publisher whose lateness is a small part of the latency is none", () => {
     const latency = [{ percentile: 50, intendedNs: 1.09e6, sentNs: 1e6 }];
     expect(suiteFlags({ ...sound, latency, latenessP99Ns: 2e5 }, [])).toEqual([]);
+    const quick = [{ percentile: 50, intendedNs: 3.9e5, sentNs: 3e5 }];
+    expect(suiteFlags({ ...sound, latency: quick }, [])).toEqual([]);
+    const late = [{ percentile: 50, intendedNs: 4.1e5, sentNs: 3e5 }];
+    expect(suiteFlags({ ...sound, latency: late }, [])).toHaveLength(1);
   });
 
   test("the rules of every window hold too", () => {

@@ -37,12 +37,12 @@ test("a delay beyond all bounds is counted too, and a punctual second as no dela
 test("what blocks the process is seen, also by two servers of one process", async () => {
   const delays = [new EventLoopDelay(), new EventLoopDelay()];
   for (const delay of delays) delay.start();
-  const until = performance.now() + 100;
+  const until = performance.now() + 300;
   while (performance.now() < until);
   await new Promise((resolve) => setTimeout(resolve, 2 * beatMs));
   delays[0]!.tick();
   delays[0]!.close();
   delays[1]!.tick();
   delays[1]!.close();
-  for (const { sumSeconds } of delays) expect(sumSeconds).toBeGreaterThan(0.07);
+  for (const { sumSeconds } of delays) expect(sumSeconds).toBeGreaterThan(0.15);
 });

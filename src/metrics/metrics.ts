@@ -254,7 +254,7 @@ const rules: readonly Rule[] = [
   {
     name: "fanwire_event_loop_delay_seconds",
     type: "histogram",
-    help: "The longest delay of the event loop in each second; its count is seconds.",
+    help: "The longest delay in each second of a timer that fires every 100 ms; its count is seconds.",
     labels: ["le"],
     read: ({ delay }) => histogramSamples(EventLoopDelay.boundsSeconds, delay.counts, delay.sumSeconds),
   },

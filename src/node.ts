@@ -191,8 +191,8 @@ export class Node implements Server {
     this.#log.info("listening", { ...this.#address, nodeId, mode });
   }
 
-  publish(topic: string, data: unknown, options: PublishOptions = {}): Promise<Position | undefined> {
-    return this.#publications.publish({ ...options, topic, data });
+  publish(topic: string, data: unknown, options?: PublishOptions): Promise<Position | undefined> {
+    return this.#publications.publish(topic, data, options);
   }
 
   broadcast(data: unknown, options?: PublishOptions): Promise<Position | undefined> {

@@ -65,8 +65,8 @@ export async function createPublisher(input: PublisherInput): Promise<Publisher>
   });
   const onTheirWay = new Set<Promise<unknown>>();
   let closing: Promise<void> | undefined;
-  const publish: Publisher["publish"] = (topic, data, more = {}) => {
-    const publishing = publications.publish({ ...more, topic, data });
+  const publish: Publisher["publish"] = (topic, data, more) => {
+    const publishing = publications.publish(topic, data, more);
     onTheirWay.add(publishing);
     const done = () => onTheirWay.delete(publishing);
     publishing.then(done, done);

@@ -2,7 +2,7 @@
 
 import { spawn, spawnSync } from "node:child_process";
 import { statSync } from "node:fs";
-import { constants } from "node:os";
+import { constants, setPriority } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -32,6 +32,27 @@ export function run(command, args) {
       finish(127);
     });
     child.on("exit", (code, signal) => finish(code ?? 128 + constants.signals[signal]));
+  });
+}
+
+/**
+ * Runs a command beside others: at a low priority, its output kept until its end. Our signals reach it as in `run`. Resolves
+ * to its exit code and its output.
+ */
+export function runQuietly(command, args) {
+  const child = spawn(command, args, { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
+  if (child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_BELOW_NORMAL);
+  const chunks = [];
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => chunks.push(chunk));
+  const forward = (signal) => child.kill(signal);
+  process.on("SIGINT", forward).on("SIGTERM", forward);
+  return new Promise((resolve) => {
+    const finish = (code) => {
+      process.off("SIGINT", forward).off("SIGTERM", forward);
+      resolve({ code, output: Buffer.concat(chunks).toString() });
+    };
+    child.on("error", () => finish(127));
+    child.on("close", (code, signal) => finish(code ?? 128 + constants.signals[signal]));
   });
 }
 

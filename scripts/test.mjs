@@ -3,7 +3,7 @@
 
 import { join } from "node:path";
 import { ensurePrograms } from "./debian.mjs";
-import { bun, install, must, mustNode, root, setup } from "./setup.mjs";
+import { bun, install, must, mustNode, root, run, runQuietly, say, setup } from "./setup.mjs";
 
 const args = process.argv.slice(2).filter((arg) => arg !== "--fast");
 const fast = process.argv.includes("--fast");
@@ -23,5 +23,18 @@ else {
 await must("building the package", process.execPath, ["scripts/build.mjs"]);
 await mustNode("checking format and lint (biome)", "@biomejs/biome/bin/biome", ["check", "."]);
 await mustNode("checking types (tsc)", "typescript/bin/tsc", ["--noEmit"]);
-const skipped = fast ? ["--path-ignore-patterns", "**/*.slow.test.ts"] : [];
-await must("running the tests", bun, ["--no-orphans", "test", ...skipped, ...args]);
+// Minutes of computing in virtual time, without a socket: beside all the others, which mostly wait.
+const computing = ["simulation", "redis-presence"].map((name) => `test/${name}.slow.test.ts`);
+if (fast || args.some((arg) => !arg.startsWith("-"))) {
+  const skipped = fast ? ["--path-ignore-patterns", "**/*.slow.test.ts"] : [];
+  await must("running the tests", bun, ["--no-orphans", "test", ...skipped, ...args]);
+} else {
+  const skipped = computing.flatMap((file) => ["--path-ignore-patterns", file]);
+  const beside = runQuietly(bun, ["--no-orphans", "test", ...computing.map((file) => `./${file}`), ...args]);
+  say("running the tests; those that only compute run beside them, and are shown at the end");
+  const code = await run(bun, ["--no-orphans", "test", ...skipped, ...args]);
+  say("what ran beside them");
+  const { code: besideCode, output } = await beside;
+  process.stdout.write(output);
+  process.exitCode = code || besideCode;
+}

@@ -120,6 +120,36 @@ describe("a slow socket", () => {
     expect(slow.behind).toBeUndefined();
   });
 
+  test("is fed so little in one turn, however many there are, that what comes in meanwhile does not wait", async () => {
+    const node = new ModelNode(1000, {
+      softBufferedBytes: 10_000_000,
+      ringBytes: 10_000_000,
+      ringPublications: 100,
+    });
+    await subscribed(node);
+    for (let count = 0; count < 50; count++) node.publishNext(topic, 10_000);
+    const since = { ...node.bridge.position(topic), offset: 1 };
+    const readers = Array.from({ length: 8 }, () => new StreamReader(node));
+    for (const reader of readers) reader.subscribe(topic, since);
+    const read = () =>
+      readers.reduce(
+        (sum, { socket }) => sum + socket.read.reduce((bytes, payload) => bytes + payload.length, 0),
+        0,
+      );
+    let turns = 0;
+    for (let before = read(); readers.some((reader) => reader.behind); before = read()) {
+      await node.turn();
+      expect(read() - before).toBeLessThan(65_536 + 11_000);
+      turns += 1;
+    }
+    // 8 readers of 490 kB, and each had its share on the way.
+    expect(turns).toBeGreaterThan(50);
+    for (const reader of readers) {
+      expect(offsetsOf(reader)).toEqual(upTo(50, 2));
+      expect(reader.complaints).toEqual([]);
+    }
+  });
+
   test("is told once when history has not kept what it missed, and continues where history begins", async () => {
     const node = new ModelNode(20);
     const slow = await subscribed(node);

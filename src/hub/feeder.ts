@@ -18,8 +18,11 @@ import type { DeliveryCountsByMode } from "./delivery-counts.ts";
 import type { Lane } from "./lane.ts";
 import type { Snapshots } from "./snapshots.ts";
 
-/** Most that one subscriber is fed before others have their turn. */
-const feedChunkBytes = 65_536;
+/**
+ * Most that is fed, to one subscriber or to several, before what has come in meanwhile has its turn: publications for those who
+ * are fast, for one.
+ */
+const turnBytes = 65_536;
 /** Publications asked of the bridge at once. */
 export const historyPageSize = 256;
 
@@ -225,18 +228,21 @@ export class Feeder {
 
   #run(): void {
     this.#running = false;
-    const subscribers = [...this.#runnable];
-    this.#runnable.clear();
-    for (const subscriber of subscribers) {
-      if (this.#feed(subscriber)) this.#schedule(subscriber);
+    let left = turnBytes;
+    for (const subscriber of this.#runnable) {
+      this.#runnable.delete(subscriber);
+      left -= this.#feed(subscriber, left);
+      if (left <= 0) break;
     }
+    const [next] = this.#runnable;
+    if (next) this.#schedule(next);
   }
 
-  /** Feeds a subscriber one chunk. True: there is more to send, and room for it. */
-  #feed(subscriber: Subscriber): boolean {
+  /** Answers how much it fed. A subscriber goes to the end of the line where there is more to send and room for it. */
+  #feed(subscriber: Subscriber, most: number): number {
     const { socket } = subscriber;
-    if (!subscriber.behind || socket.bufferedBytes() > this.#feedBelowBytes) return false;
-    let budget = feedChunkBytes;
+    if (!subscriber.behind || socket.bufferedBytes() > this.#feedBelowBytes) return 0;
+    let budget = most;
     socket.cork(() => {
       for (const subscription of [...(subscriber.behind ?? [])]) {
         if (budget <= 0) return;
@@ -245,7 +251,8 @@ export class Feeder {
         if (subscriber.behind?.delete(subscription)) subscriber.behind.add(subscription);
       }
     });
-    return budget <= 0 && socket.bufferedBytes() <= this.#feedBelowBytes;
+    if (budget <= 0 && socket.bufferedBytes() <= this.#feedBelowBytes) this.#runnable.add(subscriber);
+    return most - budget;
   }
 
   /** Sends what comes next in one topic and answers what is left of the budget; 0 as well when the socket is full. */

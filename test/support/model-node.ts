@@ -99,11 +99,17 @@ export class ModelNode {
   /** Runs what was put off, and what that puts off, and every promise that can settle. */
   async settle(): Promise<void> {
     for (let quiet = 0; quiet < 3; ) {
-      const work = this.#deferred;
-      this.#deferred = [];
-      for (const run of work) run();
-      await new Promise((resolve) => setImmediate(resolve));
-      quiet = work.length === 0 && this.#deferred.length === 0 ? quiet + 1 : 0;
+      const wasIdle = await this.turn();
+      quiet = wasIdle && this.#deferred.length === 0 ? quiet + 1 : 0;
     }
+  }
+
+  /** Runs what has been put off so far, and every promise that can settle. Answers whether there was nothing. */
+  async turn(): Promise<boolean> {
+    const work = this.#deferred;
+    this.#deferred = [];
+    for (const run of work) run();
+    await new Promise((resolve) => setImmediate(resolve));
+    return work.length === 0;
   }
 }

@@ -66,7 +66,7 @@ export function byLoad(runs: readonly Run[], apart = sameLoad): Run[][] {
 
 /**
  * The runs of one scenario by what must be the same for two of them to be compared. Where the load is what is searched for
- * it is no part of that.
+ * it is no part of that, nor where a few publications only show that everybody is there.
  */
 export function conditionsOf(runs: readonly Run[]): Condition[] {
   const alike = Map.groupBy(runs, ({ workload, publicationsPerBurst }) => {
@@ -75,7 +75,8 @@ export function conditionsOf(runs: readonly Run[]): Condition[] {
     return JSON.stringify([name, mode, connections, topics, publishers, publicationsPerBurst, spec]);
   });
   return [...alike.values()].flatMap((same) => {
-    const loads = same[0]?.scenario === "capacity" ? [same] : byLoad(same, sameCondition);
+    const isOfLoad = same[0]?.scenario !== "capacity" && same[0]?.scenario !== "memory";
+    const loads = isOfLoad ? byLoad(same, sameCondition) : [same];
     return loads.map((together) => ({ name: conditionName(together, loads.length > 1), runs: together }));
   });
 }

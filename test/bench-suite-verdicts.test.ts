@@ -164,6 +164,17 @@ test("a condition names one connection as one", () => {
   expect([...of(1), ...of(2)]).toEqual(["fanout, volatile, 1 connection", "fanout, volatile, 2 connections"]);
 });
 
+test("what is published only to see who is there is no load, and parts no rounds", () => {
+  const of = (scenario: "memory" | "latency") => {
+    const [one, other] = [1200, 2600].map((deliveriesPerSecond, round) => {
+      const run = runOf("fanwire-bun", round, 5000);
+      return { ...run, scenario, offered: { ...run.offered, deliveriesPerSecond } };
+    });
+    return conditionsOf([one!, other!]).map(({ runs }) => runs.length);
+  };
+  expect([of("memory"), of("latency")]).toEqual([[2], [1, 1]]);
+});
+
 test("an invalid run's row in the summary has no figure", () => {
   const text = summaryOf(resultOf([runOf("fanwire-bun", 0, 5000, { flags: [flag] })]), []);
   expect(text).toContain("INVALID: lost");

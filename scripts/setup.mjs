@@ -14,12 +14,29 @@ export function say(text) {
   console.log(`> ${text}`);
 }
 
-/**
- * Runs a command with our terminal, passes our SIGINT and SIGTERM on to it so that nothing is left behind, and resolves to
- * its exit code.
- */
+/** Runs a command with our terminal. Our signals reach it as in `ended`. Resolves to its exit code. */
 export function run(command, args) {
-  const child = spawn(command, args, { cwd: root, stdio: "inherit" });
+  return ended(spawn(command, args, { cwd: root, stdio: "inherit" }), command);
+}
+
+/**
+ * Runs a command beside others: at a low priority, its output kept until its end. Our signals reach it as in `ended`. Resolves
+ * to its exit code and its output.
+ */
+export async function runQuietly(command, args) {
+  const child = spawn(command, args, { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
+  if (child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_BELOW_NORMAL);
+  const chunks = [];
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => chunks.push(chunk));
+  const code = await ended(child, command);
+  return { code, output: Buffer.concat(chunks).toString() };
+}
+
+/**
+ * Passes our SIGINT and SIGTERM on to a process so that nothing is left behind, and resolves to its exit code once it has ended
+ * and all that it wrote has been read.
+ */
+function ended(child, command) {
   const forward = (signal) => child.kill(signal);
   process.on("SIGINT", forward).on("SIGTERM", forward);
   return new Promise((resolve) => {
@@ -31,27 +48,6 @@ export function run(command, args) {
       say(`${command} could not be started: ${error.message}`);
       finish(127);
     });
-    child.on("exit", (code, signal) => finish(code ?? 128 + constants.signals[signal]));
-  });
-}
-
-/**
- * Runs a command beside others: at a low priority, its output kept until its end. Our signals reach it as in `run`. Resolves
- * to its exit code and its output.
- */
-export function runQuietly(command, args) {
-  const child = spawn(command, args, { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
-  if (child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_BELOW_NORMAL);
-  const chunks = [];
-  for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => chunks.push(chunk));
-  const forward = (signal) => child.kill(signal);
-  process.on("SIGINT", forward).on("SIGTERM", forward);
-  return new Promise((resolve) => {
-    const finish = (code) => {
-      process.off("SIGINT", forward).off("SIGTERM", forward);
-      resolve({ code, output: Buffer.concat(chunks).toString() });
-    };
-    child.on("error", () => finish(127));
     child.on("close", (code, signal) => finish(code ?? 128 + constants.signals[signal]));
   });
 }

@@ -2,19 +2,12 @@
 
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import type { Publication } from "../src/bridge/bridge.ts";
-import { decodeEnvelope, packPublication, packRelay } from "../src/bridge/envelope.ts";
 import { memoryOf } from "../src/bridge/memory-estimate.ts";
-import { FanwireError } from "../src/errors.ts";
-import { decoded } from "../src/wire/carried-data.ts";
-import { checkData } from "../src/wire/data.ts";
-import { parseClientFrame } from "../src/wire/inbound.ts";
 import { json } from "../src/wire/json.ts";
 import { JsonData } from "../src/wire/json-data.ts";
 import { readJsonPublish } from "../src/wire/json-publish.ts";
-import { messageOf } from "../src/wire/message.ts";
-import { msgpack } from "../src/wire/msgpack.ts";
-import { sse } from "../src/wire/sse.ts";
+import { carriedDataContract } from "./contract/carried-data.ts";
+import { outcomesUnder } from "./support/publish-outcomes.ts";
 import { Random } from "./support/random.ts";
 
 const maxValues = 10_000;
@@ -24,21 +17,7 @@ const rules = [
   { maxDepth: 64, maxValues: 5, binary: true },
 ];
 
-/** What becomes of a publish, under each rule: its fields, or the code and the words that refuse it. */
-function outcomes(read: () => unknown): unknown[] {
-  return rules.map((rule) => {
-    try {
-      const frame = parseClientFrame(read());
-      if (frame.type !== "publish") return frame;
-      checkData(frame.data, rule);
-      return { ...frame, data: decoded(frame.data) };
-    } catch (failure) {
-      if (failure instanceof FanwireError) return `${failure.code}: ${failure.message}`;
-      throw failure;
-    }
-  });
-}
-
+const outcomes = (read: () => unknown) => outcomesUnder(rules, read);
 const asDecoded = (text: string) => outcomes(() => json.decode(text));
 const asRead = (text: string) => outcomes(() => json.decodeFrame(text, maxValues + 32));
 const read = (text: string) => readJsonPublish(text, maxValues + 32);
@@ -293,49 +272,9 @@ test("a frame with a field twice, an unknown one, or more values than are counte
 });
 
 describe("data that is JSON already", () => {
-  const publication = fc.record(
-    {
-      data: plain,
-      timestamp: fc.nat(2 ** 45),
-      event: fc.string({ unit: "grapheme" }),
-      key: fc.string({ maxLength: 400 }),
-      removed: fc.constant(true as const),
-      userId: fc.string({ unit: "binary" }),
-      offset: fc.nat(2 ** 52),
-    },
-    { requiredKeys: ["data", "timestamp"] },
-  );
   const jsonDataOf = (data: unknown) => read(withData(JSON.stringify(data)))!.data!;
 
-  test("is sent to subscribers, and to other nodes, as if it had been decoded and encoded", () => {
-    fc.assert(
-      fc.property(publication, names, (given, topic) => {
-        // As JSON has it: -0 is 0.
-        const plainly = { ...given, data: JSON.parse(JSON.stringify(given.data)) };
-        const kept: Publication = { ...plainly, data: jsonDataOf(plainly.data) };
-        const [message, same] = [messageOf(topic, kept), messageOf(topic, plainly)];
-        expect(json.encode(message)).toBe(json.encode(same));
-        expect(sse.encode(message)).toBe(sse.encode(same));
-        expect(msgpack.encode(message)).toEqual(msgpack.encode(same));
-        expect(packPublication(kept)).toEqual(packPublication(plainly));
-        const { offset: _, ...relayed } = plainly;
-        const envelope = decodeEnvelope(packRelay("a", [packPublication(kept)]));
-        expect(envelope).toEqual({ kind: "relay", instance: "a", publications: [relayed] });
-      }),
-      { numRuns: 200 },
-    );
-  });
-
-  test("stands in answers as its value, in both formats", () => {
-    const answer = (data: unknown) => ({
-      type: "ok",
-      id: 1,
-      publications: [{ data, timestamp: 1, offset: 2 }],
-    });
-    const data = { list: [1, "é", { deep: null }] };
-    expect(msgpack.encode(answer(jsonDataOf(data)))).toEqual(msgpack.encode(answer(data)));
-    expect(json.encode(answer(jsonDataOf(data)))).toBe(json.encode(answer(data)));
-  });
+  carriedDataContract({ data: plain, carried: jsonDataOf, isPackedAnew: true });
 
   test("is estimated to take the memory of the frame that is kept with it", () => {
     const of = (length: number) => memoryOf({ data: jsonDataOf("x".repeat(length)), timestamp: 1 });

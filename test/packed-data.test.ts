@@ -2,19 +2,13 @@
 
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import type { Publication } from "../src/bridge/bridge.ts";
-import { decodeEnvelope, packPublication, packRelay } from "../src/bridge/envelope.ts";
 import { memoryOf } from "../src/bridge/memory-estimate.ts";
-import { FanwireError } from "../src/errors.ts";
-import { decoded } from "../src/wire/carried-data.ts";
-import { checkData } from "../src/wire/data.ts";
-import { parseClientFrame } from "../src/wire/inbound.ts";
-import { json } from "../src/wire/json.ts";
-import { messageOf } from "../src/wire/message.ts";
 import { msgpack, pack } from "../src/wire/msgpack.ts";
 import { PackedData } from "../src/wire/packed-data.ts";
 import { readPackedPublish } from "../src/wire/packed-publish.ts";
 import { isWellFormed } from "../src/wire/utf8.ts";
+import { carriedDataContract } from "./contract/carried-data.ts";
+import { outcomesUnder } from "./support/publish-outcomes.ts";
 import { Random } from "./support/random.ts";
 
 const maxValues = 10_000;
@@ -30,21 +24,7 @@ const jsonData = fc
   .jsonValue({ maxDepth: 5 })
   .map((value) => JSON.parse(JSON.stringify(value).replaceAll("__proto__", "proto")) as unknown);
 
-/** What becomes of a publish, under each rule: its fields, or the code and the words that refuse it. */
-function outcomes(read: () => unknown): unknown[] {
-  return rules.map((rule) => {
-    try {
-      const frame = parseClientFrame(read());
-      if (frame.type !== "publish") return frame;
-      checkData(frame.data, rule);
-      return { ...frame, data: decoded(frame.data) };
-    } catch (failure) {
-      if (failure instanceof FanwireError) return `${failure.code}: ${failure.message}`;
-      throw failure;
-    }
-  });
-}
-
+const outcomes = (read: () => unknown) => outcomesUnder(rules, read);
 const asToday = (bytes: Buffer) => outcomes(() => msgpack.decode(bytes, maxValues + 32));
 const asRead = (bytes: Buffer) => outcomes(() => msgpack.decodeFrame(bytes, maxValues + 32));
 
@@ -270,46 +250,9 @@ test("bytes are well-formed UTF-8 exactly where a decoder says so", () => {
 });
 
 describe("packed data", () => {
-  const publication = fc.record(
-    {
-      data: jsonData,
-      timestamp: fc.oneof(fc.nat(2 ** 45), fc.integer({ min: 1.7e12, max: 1.8e12 })),
-      event: fc.string({ unit: "grapheme" }),
-      key: fc.string({ minLength: 20, maxLength: 400 }),
-      removed: fc.constant(true as const),
-      userId: fc.string({ unit: "grapheme" }),
-      offset: fc.oneof(fc.nat(300), fc.nat(2 ** 52)),
-    },
-    { requiredKeys: ["data", "timestamp"] },
-  );
   const packedDataOf = (data: unknown) => read(packed({ type: "publish", data }))!.data!;
 
-  test("is sent to subscribers, and to other nodes, as if it had been decoded and encoded", () => {
-    fc.assert(
-      fc.property(publication, names, (plain, topic) => {
-        const kept: Publication = { ...plain, data: packedDataOf(plain.data) };
-        const [message, same] = [messageOf(topic, kept), messageOf(topic, plain)];
-        expect(msgpack.decode(msgpack.encode(message))).toEqual(same as never);
-        expect(json.encode(message)).toBe(json.encode(same));
-        expect(packPublication(kept)).toEqual(packPublication(plain));
-        const { offset: _, ...relayed } = plain;
-        const envelope = decodeEnvelope(packRelay("a", [packPublication(kept)]));
-        expect(envelope).toEqual({ kind: "relay", instance: "a", publications: [relayed] });
-      }),
-      { numRuns: 100 },
-    );
-  });
-
-  test("stands in answers as its value, in both formats", () => {
-    const answer = (data: unknown) => ({
-      type: "ok",
-      id: 1,
-      publications: [{ data, timestamp: 1, offset: 2 }],
-    });
-    const data = { list: [1, "é", { deep: null }] };
-    expect(msgpack.encode(answer(packedDataOf(data)))).toEqual(msgpack.encode(answer(data)));
-    expect(json.encode(answer(packedDataOf(data)))).toBe(json.encode(answer(data)));
-  });
+  carriedDataContract({ data: jsonData, carried: packedDataOf, isPackedAnew: false });
 
   test("keeps nothing of the frame that it came in", () => {
     const bytes = packed({ type: "publish", data: { text: "kept" } });

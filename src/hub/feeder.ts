@@ -221,6 +221,10 @@ export class Feeder {
 
   #schedule(subscriber: Subscriber): void {
     this.#runnable.add(subscriber);
+    this.#runLater();
+  }
+
+  #runLater(): void {
     if (this.#running) return;
     this.#running = true;
     this.#defer(() => this.#run());
@@ -234,8 +238,7 @@ export class Feeder {
       left -= this.#feed(subscriber, left);
       if (left <= 0) break;
     }
-    const [next] = this.#runnable;
-    if (next) this.#schedule(next);
+    if (this.#runnable.size > 0) this.#runLater();
   }
 
   /** Answers how much it fed. A subscriber goes to the end of the line where there is more to send and room for it. */

@@ -10,8 +10,3 @@ export type CarriedData = PackedData | JsonData;
 export function isCarried(data: unknown): data is CarriedData {
   return data instanceof JsonData || data instanceof PackedData;
 }
-
-/** The value of data, carried or not. */
-export function decoded(data: unknown): unknown {
-  return isCarried(data) ? data.value : data;
-}

@@ -1,7 +1,14 @@
 // Reads the frame that a server is sent most, a publish in JSON: one pass that checks it and leaves its `data` as it is written.
 // Whatever is out of the ordinary is for the general decoder (json.ts), and so is every refusal. Knows no namespace's rules.
 
-import { type CarriedPublish, emptyPublish, type PublishField, publishFields } from "./carried-publish.ts";
+import {
+  type CarriedPublish,
+  emptyPublish,
+  type FieldReader,
+  type PublishField,
+  publishFields,
+  readField,
+} from "./carried-publish.ts";
 import type { DataFacts } from "./data-facts.ts";
 import { JsonData } from "./json-data.ts";
 
@@ -27,7 +34,8 @@ const backslash = 0x5c;
 const closeBracket = 0x5d;
 const openBrace = 0x7b;
 const closeBrace = 0x7d;
-const exponents: readonly number[] = [0x45, 0x65];
+/** What may follow a backslash but `u`. */
+const shortEscapes = new Set(Array.from('"/\\bfnrt', (sign) => sign.charCodeAt(0)));
 
 const namesWithColon = publishFields.map((name) => `"${name}":`);
 /** Where the keys of the objects around the present place begin, and how long they are: twice as many numbers as keys. */
@@ -43,7 +51,7 @@ export function readJsonPublish(text: string, maxValues: number): CarriedPublish
 }
 
 /** Its methods answer whether all is well so far; nothing is read after the first that says no. Allocates nothing per value. */
-class JsonPublishReader {
+class JsonPublishReader implements FieldReader<JsonData> {
   #text = "";
   #maxValues = 0;
   #at = 0;
@@ -53,6 +61,8 @@ class JsonPublishReader {
   #depth = 0;
   /** How much of `keys` is in use. */
   #keysEnd = 0;
+  /** Of the text that was passed over last. */
+  #hasEscape = false;
 
   read(text: string, maxValues: number): CarriedPublish<JsonData> | undefined {
     this.#text = text;
@@ -72,38 +82,19 @@ class JsonPublishReader {
     if (!this.#pass(openBrace)) return undefined;
     const publish = emptyPublish<JsonData>();
     do {
-      if (!this.#field(publish)) return undefined;
+      if (!readField(this, publish)) return undefined;
     } while (this.#pass(comma));
     const isWhole = this.#pass(closeBrace) && this.#at === this.#text.length;
     const isPublish = (this.#seen & 1) === 1;
     return isWhole && isPublish ? publish : undefined;
   }
 
-  #field(publish: CarriedPublish<JsonData>): boolean {
-    const name = this.#name();
-    // Not as a case: V8 compares strings by their addresses where it has seen nothing else.
-    if (name === undefined) return false;
-    switch (name) {
-      case "type":
-        return this.#passWord('"publish"');
-      case "data":
-        publish.data = this.#data();
-        return publish.data !== undefined;
-      case "id":
-        publish.id = this.#id();
-        return publish.id !== undefined;
-      case "removed":
-      case "echo":
-        publish[name] = this.#flag();
-        return publish[name] !== undefined;
-      default:
-        publish[name] = this.#plainText();
-        return publish[name] !== undefined;
-    }
+  passType(): boolean {
+    return this.#passWord('"publish"');
   }
 
   /** The name of the field that begins here; undefined where it is none of those known, or one that was there before. */
-  #name(): PublishField | undefined {
+  readName(): PublishField | undefined {
     for (let place = 0; place < namesWithColon.length; place++) {
       if (!this.#passWord(namesWithColon[place]!)) continue;
       if (this.#seen & (1 << place)) return undefined;
@@ -113,7 +104,7 @@ class JsonPublishReader {
     return undefined;
   }
 
-  #data(): JsonData | undefined {
+  readData(): JsonData | undefined {
     const from = this.#at;
     if (!this.#value(0)) return undefined;
     const facts: DataFacts = { values: this.#values, depth: this.#depth, hasBinary: false };
@@ -121,24 +112,22 @@ class JsonPublishReader {
   }
 
   /** Undefined for what is no positive integer as one writes it, and for a large one. */
-  #id(): number | undefined {
+  readId(): number | undefined {
     const from = this.#at;
     const isLong = !this.#passDigits() || this.#at - from > maxIntegerDigits;
     if (isLong || this.#text.charCodeAt(from) === zero) return undefined;
     return Number(this.#text.slice(from, this.#at));
   }
 
-  #flag(): boolean | undefined {
+  readFlag(): boolean | undefined {
     if (this.#passWord("true")) return true;
     return this.#passWord("false") ? false : undefined;
   }
 
   /** A text without any escape. */
-  #plainText(): string | undefined {
+  readText(): string | undefined {
     const from = this.#at + 1;
-    if (!this.#passText()) return undefined;
-    const text = this.#text.slice(from, this.#at - 1);
-    return text.includes("\\") ? undefined : text;
+    return this.#passText() && !this.#hasEscape ? this.#text.slice(from, this.#at - 1) : undefined;
   }
 
   /** Passes over any value. `depth`: of what it is in. */
@@ -193,12 +182,9 @@ class JsonPublishReader {
   /** Passes over an object's key. `own`: where in `keys` those of the same object begin. */
   #key(own: number): boolean {
     const from = this.#at + 1;
-    if (!this.#passText() || this.#keysEnd - own >= 2 * maxKeys) return false;
+    // With escapes one key may be spelt in several ways.
+    if (!this.#passText() || this.#hasEscape || this.#keysEnd - own >= 2 * maxKeys) return false;
     const length = this.#at - 1 - from;
-    for (let place = from; place < from + length; place++) {
-      // One key may be spelt in several ways.
-      if (this.#text.charCodeAt(place) === backslash) return false;
-    }
     if (length === protoKey.length && this.#text.startsWith(protoKey, from)) return false;
     for (let other = own; other < this.#keysEnd; other += 2) {
       if (keys[other + 1] === length && this.#isSame(keys[other]!, from, length)) return false;
@@ -220,12 +206,14 @@ class JsonPublishReader {
   #passText(): boolean {
     const text = this.#text;
     if (text.charCodeAt(this.#at) !== quote) return false;
+    this.#hasEscape = false;
     let at = this.#at + 1;
     for (;;) {
       const code = text.charCodeAt(at);
       if (code === quote) break;
       if (code === backslash) {
-        if (!isShortEscape(text.charCodeAt(at + 1))) return false;
+        if (!shortEscapes.has(text.charCodeAt(at + 1))) return false;
+        this.#hasEscape = true;
         at += 2;
       } else if ((code >= 0x20 && code < 0xd800) || code >= 0xe000) at += 1;
       // NaN at the end.
@@ -235,6 +223,7 @@ class JsonPublishReader {
     return true;
   }
 
+  /** Nothing may follow one but what follows any value, so an exponent is found out there. */
   #number(): boolean {
     const isNegative = this.#pass(minus);
     const from = this.#at;
@@ -243,8 +232,8 @@ class JsonPublishReader {
     const first = this.#text.charCodeAt(from);
     if (digits > maxIntegerDigits || (first === zero && digits > 1)) return false;
     // -0 is 0 to some.
-    if (!this.#pass(point)) return !this.#isExponent() && !(isNegative && first === zero);
-    if (!this.#passDigits() || this.#at - from > maxDigits + 1 || this.#isExponent()) return false;
+    if (!this.#pass(point)) return !(isNegative && first === zero);
+    if (!this.#passDigits() || this.#at - from > maxDigits + 1) return false;
     return !isNegative || first !== zero || Number(this.#text.slice(from, this.#at)) !== 0;
   }
 
@@ -254,10 +243,6 @@ class JsonPublishReader {
     let code = this.#text.charCodeAt(this.#at);
     while (code >= zero && code <= nine) code = this.#text.charCodeAt(++this.#at);
     return this.#at > from;
-  }
-
-  #isExponent(): boolean {
-    return exponents.includes(this.#text.charCodeAt(this.#at));
   }
 
   #pass(code: number): boolean {
@@ -271,21 +256,6 @@ class JsonPublishReader {
     this.#at += word.length;
     return true;
   }
-}
-
-/** What may follow a backslash but `u`. */
-function isShortEscape(code: number): boolean {
-  // " / \ b f n r t
-  return (
-    code === quote ||
-    code === 0x2f ||
-    code === backslash ||
-    code === 0x62 ||
-    code === 0x66 ||
-    code === 0x6e ||
-    code === 0x72 ||
-    code === 0x74
-  );
 }
 
 /** One for all frames: see recent.ts for what it costs where nothing keeps an object of a kind. */

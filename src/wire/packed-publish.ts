@@ -2,7 +2,14 @@
 // Whatever is out of the ordinary is for the general decoder (msgpack.ts), and so is every refusal. Knows no namespace's rules.
 
 import { Buffer } from "node:buffer";
-import { type CarriedPublish, emptyPublish, type PublishField, publishFields } from "./carried-publish.ts";
+import {
+  type CarriedPublish,
+  emptyPublish,
+  type FieldReader,
+  type PublishField,
+  publishFields,
+  readField,
+} from "./carried-publish.ts";
 import type { DataFacts } from "./data-facts.ts";
 import { PackedData } from "./packed-data.ts";
 import { isWellFormed } from "./utf8.ts";
@@ -25,7 +32,7 @@ export function readPackedPublish(bytes: Buffer, maxValues: number): CarriedPubl
 }
 
 /** Its methods answer whether all is well so far; nothing is read after the first that says no. Allocates nothing per value. */
-class PublishReader {
+class PublishReader implements FieldReader<PackedData> {
   #bytes = nothing;
   #maxValues = 0;
   #at = 0;
@@ -57,36 +64,17 @@ class PublishReader {
     const size = lead === 0xde ? this.#unsigned(2) : lead - 0x80;
     if (!(size > 0 && size <= publishFields.length)) return undefined;
     const publish = emptyPublish<PackedData>();
-    for (let field = 0; field < size; field++) if (!this.#field(publish)) return undefined;
+    for (let field = 0; field < size; field++) if (!readField(this, publish)) return undefined;
     const isPublish = (this.#seen & 1) === 1;
     return isPublish && this.#at === this.#bytes.length ? publish : undefined;
   }
 
-  #field(publish: CarriedPublish<PackedData>): boolean {
-    const name = this.#name();
-    // Not as a case: V8 compares strings by their addresses where it has seen nothing else.
-    if (name === undefined) return false;
-    switch (name) {
-      case "type":
-        return this.#isText("publish");
-      case "data":
-        publish.data = this.#data();
-        return publish.data !== undefined;
-      case "id":
-        publish.id = this.#id();
-        return publish.id !== undefined;
-      case "removed":
-      case "echo":
-        publish[name] = this.#flag();
-        return publish[name] !== undefined;
-      default:
-        publish[name] = this.#text();
-        return publish[name] !== undefined;
-    }
+  passType(): boolean {
+    return this.#isText("publish");
   }
 
   /** The name of the field that begins here; undefined where it is none of those known, or one that was there before. */
-  #name(): PublishField | undefined {
+  readName(): PublishField | undefined {
     for (let place = 0; place < publishFields.length; place++) {
       const name = publishFields[place]!;
       if (!this.#isText(name)) continue;
@@ -109,13 +97,13 @@ class PublishReader {
     return true;
   }
 
-  #text(): string | undefined {
+  readText(): string | undefined {
     const length = this.#textLength();
     const from = this.#at;
     return this.#passText(length) ? this.#bytes.toString("utf8", from, this.#at) : undefined;
   }
 
-  #id(): number | undefined {
+  readId(): number | undefined {
     const lead = this.#byte();
     if (lead <= 0x7f) return lead;
     const size = lead === 0xcc ? 1 : lead === 0xcd ? 2 : lead === 0xce ? 4 : 0;
@@ -123,13 +111,13 @@ class PublishReader {
     return size > 0 && id >= 0 ? id : undefined;
   }
 
-  #flag(): boolean | undefined {
+  readFlag(): boolean | undefined {
     const lead = this.#byte();
     if (lead === 0xc2) return false;
     return lead === 0xc3 ? true : undefined;
   }
 
-  #data(): PackedData | undefined {
+  readData(): PackedData | undefined {
     const from = this.#at;
     if (!this.#value(0)) return undefined;
     const facts: DataFacts = { values: this.#values, depth: this.#depth, hasBinary: this.#hasBinary };

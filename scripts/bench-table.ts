@@ -1,7 +1,7 @@
 // Writes the table of the benchmark suite into README.md: from the full result in bench/results with the most runs.
 
 import { readFileSync, writeFileSync } from "node:fs";
-import { newestResults } from "../bench/report/command.ts";
+import { fullestResults } from "../bench/report/command.ts";
 import { markdownPart } from "../bench/report/markdown.ts";
 import type { SuiteResult } from "../bench/suite/result.ts";
 import { readme, replaceBetween, tableOf } from "./readme-tables.ts";
@@ -9,7 +9,7 @@ import { readme, replaceBetween, tableOf } from "./readme-tables.ts";
 const part = { name: "bench", script: "scripts/bench-table.ts" };
 
 const fullResult = (): SuiteResult | undefined =>
-  newestResults().find(({ suite }) => suite?.plan === "full")?.suite;
+  fullestResults().find(({ suite }) => suite?.plan === "full")?.suite;
 
 /** README's text with the figures as the result has them, or with the word that there is none yet. */
 export function withBench(text: string, suite = fullResult()): string {

@@ -5,7 +5,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser } from "playwright-core";
-import { newestResults } from "../bench/report/command.ts";
+import { fullestResults } from "../bench/report/command.ts";
 import { page as pageOf } from "../bench/report/page.ts";
 import { launchBrowser, openPage, overflows, pictures } from "./support/browser.ts";
 import { syntheticSuite } from "./support/synthetic-suite.ts";
@@ -20,7 +20,7 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "fanwire-report-"));
   mkdirSync(pictures, { recursive: true });
   const suite = syntheticSuite();
-  const older = newestResults().filter((one) => one.suite === undefined);
+  const older = fullestResults().filter((one) => one.suite === undefined);
   writeFileSync(join(folder, "report.html"), pageOf(suite, [{ file: "synthetic.json", suite }, ...older]));
 });
 

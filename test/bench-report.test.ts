@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { linearAxis, logAxis } from "../bench/report/axis.ts";
 import { chart } from "../bench/report/chart.ts";
-import { newestResults, report } from "../bench/report/command.ts";
+import { fullestResults, report } from "../bench/report/command.ts";
 import { goals, headlineRows } from "../bench/report/headline.ts";
 import { load, ResultError } from "../bench/report/load.ts";
 import { looksOf } from "../bench/report/look.ts";
@@ -320,7 +320,7 @@ describe("what is drawn", () => {
 
 describe("files", () => {
   test("of the committed results a page can be made, each scenario's plot from its own JSON", () => {
-    const loaded = newestResults().filter(({ suite: one }) => one === undefined);
+    const loaded = fullestResults().filter(({ suite: one }) => one === undefined);
     const text = page(undefined, loaded);
     expect(wellFormed(text)).toBe("");
     expect(text).toContain('<section id="scenario-fanout">');

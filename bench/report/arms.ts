@@ -64,10 +64,10 @@ export function byLoad(runs: readonly Run[], apart = sameLoad): Run[][] {
   return groups;
 }
 
-/**
- * The runs of one scenario by what must be the same for two of them to be compared. Where the load is what is searched for
- * it is no part of that, nor where a few publications only show that everybody is there.
- */
+/** Where the load is what is searched for, or a few publications only show that everybody is there. */
+const loadless: readonly (Run["scenario"] | undefined)[] = ["capacity", "memory"];
+
+/** The runs of one scenario by what must be the same for two of them to be compared. In some the load is no part of that. */
 export function conditionsOf(runs: readonly Run[]): Condition[] {
   const alike = Map.groupBy(runs, ({ workload, publicationsPerBurst }) => {
     const spec = Object.entries(workload.spec).sort(([left], [right]) => (left < right ? -1 : 1));
@@ -75,8 +75,7 @@ export function conditionsOf(runs: readonly Run[]): Condition[] {
     return JSON.stringify([name, mode, connections, topics, publishers, publicationsPerBurst, spec]);
   });
   return [...alike.values()].flatMap((same) => {
-    const isOfLoad = same[0]?.scenario !== "capacity" && same[0]?.scenario !== "memory";
-    const loads = isOfLoad ? byLoad(same, sameCondition) : [same];
+    const loads = loadless.includes(same[0]?.scenario) ? [same] : byLoad(same, sameCondition);
     return loads.map((together) => ({ name: conditionName(together, loads.length > 1), runs: together }));
   });
 }

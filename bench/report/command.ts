@@ -19,7 +19,7 @@ export const reportUsage = `usage: npm run bench -- report [files] [--out file]
 const results = join(import.meta.dirname, "../results");
 
 /** Of each scenario the most complete result, the suite's being one: what a report is made from if nobody says otherwise. */
-export function newestResults(folder = results): Loaded[] {
+export function fullestResults(folder = results): Loaded[] {
   const names = readdirSync(folder).filter((name) => name.endsWith(".json"));
   const readable = names.flatMap((name) => {
     try {
@@ -52,7 +52,7 @@ export function report(args: readonly string[]): number {
     allowPositionals: true,
     options: { out: { type: "string", default: join(results, "report.html") } },
   });
-  const loaded = positionals.length === 0 ? newestResults() : positionals.map(load);
+  const loaded = positionals.length === 0 ? fullestResults() : positionals.map(load);
   if (loaded.length === 0) throw new UsageError("no result in bench/results yet: run the suite first");
   const suite = together(loaded.flatMap((one) => one.suite ?? []));
   writeFileSync(values.out, page(suite, loaded));

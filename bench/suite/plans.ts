@@ -5,7 +5,7 @@ import { capacity } from "./steps/capacity.ts";
 import { memory } from "./steps/memory.ts";
 import { disconnects, kill, storm } from "./steps/restless.ts";
 import { steady } from "./steps/steady.ts";
-import type { Step } from "./steps/step.ts";
+import type { Step, StepScope } from "./steps/step.ts";
 import type { Deployment, Target } from "./target.ts";
 import { createWorkload } from "./workloads/all.ts";
 
@@ -123,15 +123,13 @@ function crossStep({ durationMs, warmUpMs }: Size, only?: Step["only"]): Step {
   const workload = createWorkload({ kind: "fanout", mode: "stream", connections: 20, bytes: 128, burst: 1 });
   return steady({
     ...{ scenario: "cross", name: "cross", workload, rate: 200, deployment: twoNodes, isCrossing: true },
-    ...{ durationMs, warmUpMs, ...(only && { only }) },
+    ...{ durationMs, warmUpMs, only },
   });
 }
 
-interface Scale {
+interface Scale extends StepScope {
   readonly deployments: readonly Deployment[];
   readonly connections: number;
-  readonly only?: Step["only"];
-  readonly rounds?: number;
 }
 
 /** Also behind HAProxy, and on more nodes: what the way costs, and what the scale model is fitted to. */
@@ -140,7 +138,7 @@ function scaleSteps({ durationMs, warmUpMs }: Size, scale: Scale): Step[] {
   return deployments.map((deployment) =>
     steady({
       ...{ scenario: "scale", workload: fanoutOf(connections, 1, "stream"), rate: 60, deployment },
-      ...{ durationMs, warmUpMs, ...(only && { only }), ...(rounds !== undefined && { rounds }) },
+      ...{ durationMs, warmUpMs, only, rounds },
     }),
   );
 }
@@ -148,10 +146,8 @@ function scaleSteps({ durationMs, warmUpMs }: Size, scale: Scale): Step[] {
 const direct = (nodes: 1 | 2 | 3 | 4): Deployment => ({ nodes, bridge: "redis", entry: "direct" });
 const proxied = (nodes: 1 | 2): Deployment => ({ nodes, bridge: "redis", entry: "haproxy" });
 
-interface Ramp {
+interface Ramp extends StepScope {
   readonly audiences: readonly number[];
-  readonly only?: Step["only"];
-  readonly rounds?: number;
 }
 
 /** The ramp: last receiver against subscribers. */
@@ -160,7 +156,7 @@ function rampSteps({ durationMs, warmUpMs }: Size, { audiences, only, rounds }: 
     steady({
       ...{ scenario: "ramp", workload: fanoutOf(connections, 1), rate: Math.min(60, 32_000 / connections) },
       ...{ name: `${connections} subscribers`, durationMs, warmUpMs },
-      ...{ ...(only && { only }), ...(rounds !== undefined && { rounds }) },
+      ...{ only, rounds },
     }),
   );
 }

@@ -7,14 +7,12 @@ import type { CapacityPoint, Run } from "../result.ts";
 import { oneNode } from "../target.ts";
 import { audienceOf, type Workload } from "../workload.ts";
 import { nextLoad, type Searched } from "./capacity-search.ts";
-import type { Step } from "./step.ts";
+import type { Step, StepScope } from "./step.ts";
 
-export interface CapacitySettings {
+export interface CapacitySettings extends StepScope {
   readonly workload: Workload;
   readonly durationMs: number;
   readonly warmUpMs: number;
-  readonly only?: Step["only"];
-  readonly rounds?: number;
 }
 
 /** Deliveries per second at which every search begins: within reach of all. */
@@ -29,8 +27,8 @@ const usualPoints = 9;
 export function capacity({ workload, durationMs, warmUpMs, only, rounds }: CapacitySettings): Step {
   return {
     estimateMs: stepMs(workload.connections, warmUpMs, usualPoints * (1.2 * durationMs + warmUpMs / 2)),
-    ...(only && { only }),
-    ...(rounds !== undefined && { rounds }),
+    only,
+    rounds,
     scenario: "capacity",
     name: `capacity, ${workload.name}`,
     deployment: oneNode,

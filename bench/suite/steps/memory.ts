@@ -9,13 +9,11 @@ import { oneNode } from "../target.ts";
 import { memoryByRole } from "../usage.ts";
 import type { Workload } from "../workload.ts";
 import { createWorkload } from "../workloads/all.ts";
-import type { Step } from "./step.ts";
+import type { Step, StepScope } from "./step.ts";
 
-export interface MemorySettings {
+export interface MemorySettings extends StepScope {
   /** Connections, ascending. */
   readonly steps: readonly number[];
-  readonly only?: Step["only"];
-  readonly rounds?: number;
 }
 
 const settleMs = 1000;
@@ -32,8 +30,8 @@ export function memory({ steps, only, rounds }: MemorySettings): Step {
   const workload = workloadOf(steps.at(-1) as number);
   return {
     estimateMs: stepMs(workload.connections, steps.length * settleMs, windowMs),
-    ...(only && { only }),
-    ...(rounds !== undefined && { rounds }),
+    only,
+    rounds,
     scenario: "memory",
     name: "memory",
     deployment: oneNode,

@@ -5,7 +5,7 @@ import { gather, type MeasureSettings, measure, warmUp } from "../measure.ts";
 import { type Deployment, oneNode } from "../target.ts";
 import type { Workload } from "../workload.ts";
 import { createWorkload } from "../workloads/all.ts";
-import type { Step } from "./step.ts";
+import type { Step, StepScope } from "./step.ts";
 
 /** What is away, missing or late is what is measured; only disorder is nobody's excuse. */
 const exempt = ["connections-cut", "lost", "not-everybody-connected", "publisher-late", "server-saturated"];
@@ -28,11 +28,9 @@ interface Restless {
   readonly size: RestlessSize;
 }
 
-export interface RestlessSize {
+export interface RestlessSize extends StepScope {
   readonly connections: number;
   readonly durationMs: number;
-  readonly only?: Step["only"];
-  readonly rounds?: number;
 }
 
 function restless({ scenario, workload, deployment, settings, size }: Restless): Step {
@@ -42,8 +40,8 @@ function restless({ scenario, workload, deployment, settings, size }: Restless):
     ...{ scenario, name: scenario, deployment, workload },
     estimateMs: stepMs(workload.connections, warmUpMs, settings.durationMs),
     wantsFresh: true,
-    ...(only && { only }),
-    ...(rounds !== undefined && { rounds }),
+    only,
+    rounds,
     async run(bench) {
       const { ports } = bench.running;
       // A node that is killed must not take the publishers with it.

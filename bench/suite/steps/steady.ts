@@ -4,17 +4,15 @@ import { stepMs } from "../estimate.ts";
 import { gather, type MeasureSettings, measure, warmUp } from "../measure.ts";
 import { type Deployment, oneNode } from "../target.ts";
 import type { Workload } from "../workload.ts";
-import type { Step } from "./step.ts";
+import type { Step, StepScope } from "./step.ts";
 
-export interface SteadySettings extends MeasureSettings {
+export interface SteadySettings extends MeasureSettings, StepScope {
   readonly workload: Workload;
   readonly warmUpMs: number;
   readonly deployment?: Deployment;
   readonly name?: string;
   /** Publishers connect to the first node and subscribers to the last, so that everything crosses. */
   readonly isCrossing?: boolean;
-  readonly only?: Step["only"];
-  readonly rounds?: number;
 }
 
 export function steady(settings: SteadySettings): Step {
@@ -25,8 +23,8 @@ export function steady(settings: SteadySettings): Step {
     deployment,
     workload,
     estimateMs: stepMs(workload.connections, warmUpMs, settings.durationMs),
-    ...(settings.only && { only: settings.only }),
-    ...(settings.rounds !== undefined && { rounds: settings.rounds }),
+    only: settings.only,
+    rounds: settings.rounds,
     async run(bench) {
       const { ports } = bench.running;
       const crossing = { publishers: ports.slice(0, 1), subscribers: ports.slice(-1) };
